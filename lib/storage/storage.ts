@@ -1,0 +1,88 @@
+/**
+ * Storage: what keeps `Ready.write` durable, and the guarantees an adapter makes.
+ *
+ * Four async methods for the log, and beside them a `SnapshotStore` through which bodies stream. `testing/conformance/storage.ts`
+ * is the suite every adapter passes. Dissertation §3.8 (persisted state), §10.2.1; compare etcd server/storage/wal.
+ *
+ * Guarantees of an adapter:
+ * - A resolved `append` survives the process's death, and the machine's where the medium can promise it. With
+ *   `write.sync === false` it may be lost in a crash, together with every later one that was `sync: false` too.
+ * - `append`s take effect in call order, each wholly or not at all; a snapshot and entries of one write land together.
+ * - After the first failure every later call rejects with `STORAGE_FAILED`; nothing is written again from memory. The owner
+ *   throws its core away, opens the store anew and builds a core from `load()`.
+ * - A write by somebody who is no longer the owner (`ownerEpoch`) is refused, never merged.
+ * - On load, `hardState.commit` is at least the snapshot's index.
+ */
+import type { Entry, HardState, Index, SnapshotMetadata, Write } from "../core/types.js";
+
+/** What a store held when it was opened. */
+export interface Loaded {
+  readonly hardState: HardState;
+  /** Newest usable snapshot; its body is in the `SnapshotStore`. Undefined: the log starts at index 1. */
+  readonly snapshot: SnapshotMetadata | undefined;
+  /** Contiguous, starting right after the compaction point, which is at or below the snapshot's index. */
+  readonly entries: readonly Entry[];
+  /** Index and term of the entry before `entries[0]`; both 0 in a log that was never compacted. */
+  readonly compacted: { readonly index: Index; readonly term: number };
+}
+
+/** The part of a core's `Write` a store needs. */
+export type StorageWrite = Pick<Write, "hardState" | "snapshot" | "entries" | "sync">;
+
+export interface Storage {
+  /** Everything needed to build a core. Called once, before any `append`. */
+  load(): Promise<Loaded>;
+  /** @throws LogboomError `STORAGE_FAILED` (outcome unknown), `STORAGE_LOCKED` (another owner took the store over), `CLOSED`. */
+  append(write: StorageWrite): Promise<void>;
+  /** A durable snapshot covers the log up to `snapshot.index`; entries up to `upTo` (at most that) may be forgotten. */
+  compact(snapshot: SnapshotMetadata, upTo: Index): Promise<void>;
+  /** Resolves when everything appended is durable and the medium is released. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** A snapshot's body on its way in. */
+export interface SnapshotSink {
+  write(chunk: Uint8Array): Promise<void>;
+  /** Durable and listed once resolved. */
+  finish(): Promise<void>;
+  /** Leaves nothing behind. */
+  abort(): Promise<void>;
+}
+
+export interface SnapshotStore {
+  write(metadata: SnapshotMetadata): Promise<SnapshotSink>;
+  /** Chunks in order. @throws LogboomError `NOT_FOUND`; `STORAGE_FAILED` when damaged. */
+  read(metadata: SnapshotMetadata): AsyncIterable<Uint8Array>;
+  /** Complete ones, newest first. */
+  list(): Promise<readonly SnapshotMetadata[]>;
+  drop(metadata: SnapshotMetadata): Promise<void>;
+}
+
+/** Who a store belongs to: made with it in one transaction, so that a wiped store is a new peer. Bytes are the owner's to interpret. */
+export interface StoreIdentity {
+  /** 16 random bytes. */
+  readonly storeId: Uint8Array;
+  /** Ed25519 seed, 32 bytes. */
+  readonly signSeed: Uint8Array;
+  /** Raised durably at each opening, before this is returned; 1 the first time. */
+  readonly boot: number;
+  /** True when this opening created the store. */
+  readonly created: boolean;
+}
+
+/** One opened store. */
+export interface OpenedStore {
+  readonly storage: Storage;
+  readonly snapshots: SnapshotStore;
+  readonly identity: StoreIdentity;
+  /** Small durable values beside the log (the room's secret, the founding record). */
+  readonly meta: StoreMeta;
+  /** Called at most once, when the medium fails or is taken away outside of a call (`onclose`, `versionchange`). */
+  onLost(listener: (error: Error) => void): void;
+}
+
+export interface StoreMeta {
+  get(key: string): Promise<Uint8Array | undefined>;
+  /** Durable once resolved. */
+  set(key: string, value: Uint8Array | undefined): Promise<void>;
+}
