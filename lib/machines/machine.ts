@@ -73,8 +73,12 @@ export interface CallOptions {
 /** A command as its caller sees it; one without input may be called without arguments. */
 // biome-ignore lint/suspicious/noConfusingVoidType: what an absent parameter is inferred as.
 export type Call<I, R> = [I] extends [void]
-  ? (input?: I, options?: CallOptions) => Promise<R>
-  : (input: I, options?: CallOptions) => Promise<R>;
+  ? (input?: I, options?: CallOptions) => Promise<Settled<R>>
+  : (input: I, options?: CallOptions) => Promise<Settled<R>>;
+
+/** A command without `return` gives `void` to TypeScript 5 and `undefined` to 6: its caller sees `void` in both. */
+// biome-ignore lint/suspicious/noConfusingVoidType: the type argument of a promise.
+export type Settled<R> = [R] extends [never] ? never : [R] extends [void] ? void : R;
 
 /** `room.do`: every command as an async function; its input is the schema's INPUT type. */
 export type Do<C> = {
