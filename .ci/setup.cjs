@@ -104,6 +104,8 @@ function install(done) {
       done(
         "The package registry cannot be reached and npm's cache lacks some packages: please connect once and try again."
       );
+    } else if (/EUSAGE/.test(output)) {
+      done("package-lock.json does not match package.json: please run npm run lockfile.");
     } else done(`${output}npm ci failed${code === null ? "" : ` (exit code ${code})`}.`);
   });
 }
