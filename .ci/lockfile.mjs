@@ -6,6 +6,7 @@
  * package's name tells; without an integrity npm takes the registry's word for that one.
  */
 import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 
 const file = new URL("../package-lock.json", import.meta.url);
 
@@ -44,7 +45,7 @@ function platformOf(name) {
   return { cpu: [cpu], libc, os: [os] };
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname) {
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const lockfile = JSON.parse(readFileSync(file, "utf8"));
   const missing = missingOptionals(lockfile.packages);
   const all = { ...lockfile.packages, ...missing };
