@@ -98,6 +98,7 @@ function install(done) {
   child.on("error", (error) => done(`npm could not be started (${error.message}).`));
   child.on("close", (code) => {
     if (code === 0) {
+      fs.mkdirSync(path.dirname(donePath), { recursive: true });
       fs.writeFileSync(donePath, hash);
       done(undefined);
     } else if (isNetworkFailure(output)) {
