@@ -47,11 +47,14 @@ const parts = {
   },
 };
 
+/** A compiler's complaints: shown as they are, without a stack of ours. */
+export class BuildError extends Error {}
+
 /**
  * Builds the parts named, in order, as far as they changed.
  * @param {string[]} names
  * @param {{ signal?: AbortSignal }} [options]
- * @throws Error with the compiler's output
+ * @throws BuildError
  */
 export async function build(names = Object.keys(parts), options = {}) {
   for (const name of names) {
