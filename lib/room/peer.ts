@@ -9,6 +9,7 @@
  */
 import { startAutopilot } from "../autopilot/autopilot.js";
 import { browserLimits, type ClusterView, type PeerView } from "../autopilot/rules.js";
+import { equalBytes } from "../base/bytes.js";
 import type { Clock } from "../base/clock.js";
 import { DecodeError } from "../base/errors.js";
 import { encodeMessages } from "../codec/raftpb.js";
@@ -44,6 +45,8 @@ export interface RoomPeerOptions<S> {
   readonly store: OpenedStore;
   readonly member: Member;
   readonly transport: Transport;
+  /** What a linked peer has proved to be; undefined where the link itself is proof (a port in this page). */
+  credentials(peer: NodeId): { publicKey: Uint8Array; storeId: Uint8Array } | undefined;
   readonly replicated: Replicated<S>;
   readonly machine: { readonly name: string; readonly version: number };
   readonly adopted: boolean;
@@ -259,7 +262,15 @@ export class RoomPeer<S> {
 
   #onHello(from: NodeId, hello: Extract<Control, { type: "hello" }>): void {
     const { name } = this.#options.machine;
-    if (hello.member.id !== from) throw new DecodeError("a hello in somebody else's name");
+    const { id, publicKey, storeId } = hello.member;
+    const proved = this.#options.credentials(from);
+    if (
+      id !== from ||
+      (proved !== undefined &&
+        !(equalBytes(proved.publicKey, publicKey) && equalBytes(proved.storeId, storeId)))
+    ) {
+      throw new DecodeError("a hello in somebody else's name");
+    }
     if (hello.machine !== name) {
       throw new DecodeError(`a peer runs the machine "${hello.machine}", this room's is "${name}"`);
     }

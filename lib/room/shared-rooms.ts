@@ -5,15 +5,19 @@
  * Two widgets, or a framework that mounts twice, get the same peer; the last handle to close ends it.
  */
 import { createEmitter, type Emitter } from "../base/emitter.js";
-import { seededRandom } from "../base/random.js";
 import type { AnyMachine } from "../machines/machine.js";
 import { createReplica } from "../machines/replica.js";
 import { pageClock } from "../runtime/ticker.js";
+import { systemRandom } from "../runtime/system-random.js";
 import { identityOf } from "../security/identity.js";
+import {
+  connectPort,
+  createPeerTransport,
+  type PeerTransport,
+} from "../security/peer-transport.js";
 import { roomKeysOf } from "../security/room-keys.js";
 import { deleteIndexedDbStore, openIndexedDbStore } from "../storage/indexeddb.js";
 import type { Acknowledged } from "../storage/storage.js";
-import { connectPort, createPeerTransport, type PeerTransport } from "../transport/peer-transport.js";
 import { RoomEngine } from "./engine.js";
 import type { Member } from "./members.js";
 import { RoomPeer, type RoomPeerEvents } from "./peer.js";
@@ -94,23 +98,25 @@ async function startShared<S>(
     });
     const identity = await identityOf(store.identity.signSeed, store.identity.storeId);
     const member: Member = {
-      id: identity.id,
+      id: identity.nodeId,
       publicKey: identity.publicKey,
       storeId: identity.storeId,
       name: options.name ?? platformName(),
       author: record.author,
     };
     const transport = createPeerTransport({
-      self: identity.id,
       identity,
-      bootCounter: store.identity.boot,
+      boot: {
+        counter: store.identity.boot,
+        nonce: crypto.getRandomValues(new Uint8Array(16)),
+      },
       keys,
       clusterId: record.clusterId,
       relayUrl: options.relay,
-      profileChannel: `logboom/${record.roomId}`,
+      profileChannelName: `logboom/${record.roomId}`,
       iceServers: options.iceServers ?? [],
       clock,
-      random: platformRandom(),
+      random: systemRandom,
     });
     transport.onRelayStatus(() => changed.emit(undefined));
     const replicated = new Replicated<S>(createReplica<S>(machine));
@@ -119,12 +125,13 @@ async function startShared<S>(
       store,
       member,
       transport,
+      credentials: (peer) => transport.credentials(peer),
       replicated,
       machine,
       adopted,
       founds: await founds(registry, record.roomId, slot),
       clock,
-      random: platformRandom(),
+      random: systemRandom,
       events,
     });
     transports.set(peer, transport);
@@ -203,11 +210,6 @@ async function askToPersist(): Promise<boolean | undefined> {
   } catch {
     return undefined;
   }
-}
-
-function platformRandom(): ReturnType<typeof seededRandom> {
-  const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
-  return seededRandom(seed);
 }
 
 /** "Chrome on Linux", as far as the platform tells. */
