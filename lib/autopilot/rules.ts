@@ -71,7 +71,12 @@ export type Action =
 
 export function rules(view: ClusterView, limits: RuleLimits): Action | undefined {
   if (view.busy) return undefined;
-  return admit(view, limits) ?? handOver(view, limits) ?? settleVoters(view, limits) ?? forget(view, limits);
+  return (
+    admit(view, limits) ??
+    handOver(view, limits) ??
+    settleVoters(view, limits) ??
+    forget(view, limits)
+  );
 }
 
 /** Whoever is linked and not a member becomes a learner. */
@@ -90,7 +95,8 @@ function handOver(view: ClusterView, limits: RuleLimits): Action | undefined {
   if (leader === undefined || !isLeaving(leader, limits)) return undefined;
   const heirs = view.peers.filter((peer) => peer.id !== view.self && isHealthy(peer, limits));
   const voter = heirs.find((peer) => peer.role === "voter");
-  if (voter !== undefined) return { type: "transfer", to: voter.id, why: "the leader's tab is gone" };
+  if (voter !== undefined)
+    return { type: "transfer", to: voter.id, why: "the leader's tab is gone" };
   const learner = heirs.find((peer) => peer.role === "learner");
   if (learner === undefined) return undefined;
   return change("an heir for the leader", { promote: [learner.id] });
@@ -100,9 +106,7 @@ function handOver(view: ClusterView, limits: RuleLimits): Action | undefined {
 function settleVoters(view: ClusterView, limits: RuleLimits): Action | undefined {
   const voters = view.peers.filter((peer) => peer.role === "voter");
   // Neither healthy nor lost, say silent for some seconds: not a reason to change anything, nor a candidate.
-  const undecided = voters.filter(
-    (peer) => !isHealthy(peer, limits) && !isLost(peer, limits),
-  );
+  const undecided = voters.filter((peer) => !isHealthy(peer, limits) && !isLost(peer, limits));
   const healthy = view.peers.filter((peer) => peer.role !== "none" && isHealthy(peer, limits));
   const target = oddAtMost(Math.min(undecided.length + healthy.length, limits.votersMax));
   const chosen = choose(view.self, healthy, target - undecided.length);

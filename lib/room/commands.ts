@@ -121,7 +121,7 @@ export class Commands {
     } else {
       const { command, input } = call;
       this.#options.rejected({ command, input, reason: outcome.reason });
-      call.reject(new Rejected(outcome.reason, outcome.detail, command));
+      call.reject(new Rejected(outcome.reason, { command, detail: outcome.detail }));
     }
     this.#sendUnnumbered();
   }

@@ -45,7 +45,14 @@ export class Contacts {
     const now = this.#clock.now();
     const known = this.#contacts.get(id);
     if (known === undefined) {
-      const contact = { id, hello: undefined, via, linkedAt: now, heardAt: now, goodbyeAt: undefined };
+      const contact = {
+        id,
+        hello: undefined,
+        via,
+        linkedAt: now,
+        heardAt: now,
+        goodbyeAt: undefined,
+      };
       this.#contacts.set(id, contact);
       return;
     }

@@ -28,7 +28,7 @@ export type Control =
   | { readonly type: "removed" };
 
 /** The longest command that is forwarded: 1 MiB. */
-export const commandBytesMax = 1024 * 1024;
+export const commandBytesMax: number = 1024 * 1024;
 
 export function encodeControl(control: Control): Uint8Array {
   if (control.type === "hello") return encodeValue({ ...control, member: plain(control.member) });
@@ -63,6 +63,8 @@ export function decodeControl(body: Uint8Array): Control {
     case "removed":
       return { type: "removed" };
     default:
-      throw new DecodeError(`control message of unknown type ${String(fields["type"]).slice(0, 40)}`);
+      throw new DecodeError(
+        `control message of unknown type ${String(fields["type"]).slice(0, 40)}`,
+      );
   }
 }

@@ -14,7 +14,7 @@ import { LogboomError } from "../base/errors.js";
 import type { NodeId } from "../core/types.js";
 import type { Immutable } from "../machines/machine.js";
 import type { Applied } from "../machines/replica.js";
-import { clientId, type ClientId } from "../machines/seed.js";
+import { type ClientId, clientId } from "../machines/seed.js";
 import type { Acknowledged } from "../storage/storage.js";
 import { Commands } from "./commands.js";
 import type { RoomPeer, RoomPeerEvents } from "./peer.js";
@@ -82,7 +82,8 @@ export class RoomEngine<S> {
       client: this.client,
       author: options.author,
       machineVersion: options.machineVersion,
-      logTime: () => (this.#own?.isMember === true ? this.#own.replicated.replica.logTime : undefined),
+      logTime: () =>
+        this.#own?.isMember === true ? this.#own.replicated.replica.logTime : undefined,
       send: (command) => this.#own?.submit(command) ?? false,
       rejected: (event) => this.rejected.emit(event),
     });
@@ -274,7 +275,11 @@ export class RoomEngine<S> {
     if (nodeId === undefined) return false;
     const { voters, votersOutgoing } = this.own.confState;
     if (voters.length === 0) return voter;
-    return voters.includes(nodeId) || votersOutgoing.includes(nodeId) || (voter && !this.#isRemoved(nodeId));
+    return (
+      voters.includes(nodeId) ||
+      votersOutgoing.includes(nodeId) ||
+      (voter && !this.#isRemoved(nodeId))
+    );
   }
 
   #isRemoved(id: NodeId): boolean {

@@ -46,7 +46,9 @@ export function findInvite(text: string): Invite | undefined {
   }
   const body = /^[A-Za-z0-9_-]*/.exec(text.slice(at + prefix.length))?.[0] ?? "";
   if (body.length !== textLength) {
-    throw bad(`it has ${body.length} characters after "${prefix}" where ${textLength} belong: copy the whole link`);
+    throw bad(
+      `it has ${body.length} characters after "${prefix}" where ${textLength} belong: copy the whole link`,
+    );
   }
   const bytes = fromBase64Url(body);
   const content = bytes.subarray(0, clusterIdBytes + secretBytes);
@@ -76,7 +78,10 @@ function bad(why: string): LogboomError {
 }
 
 function toBase64Url(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+  return btoa(String.fromCharCode(...bytes))
+    .replace(/\+/g, "-")
+    .replace(/\//g, "_")
+    .replace(/=+$/, "");
 }
 
 function fromBase64Url(text: string): Uint8Array {

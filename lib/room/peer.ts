@@ -12,12 +12,12 @@ import { browserLimits, type ClusterView, type PeerView } from "../autopilot/rul
 import { equalBytes } from "../base/bytes.js";
 import type { Clock } from "../base/clock.js";
 import { DecodeError } from "../base/errors.js";
-import { encodeMessages } from "../codec/raftpb.js";
 import type { Random } from "../base/random.js";
+import { encodeMessages } from "../codec/raftpb.js";
+import type { ConfState, Message, NodeId } from "../core/types.js";
 import { decodeCommand, type Stamp, stamp } from "../machines/command.js";
 import type { Applied } from "../machines/replica.js";
 import { createStamper } from "../machines/stamper.js";
-import type { ConfState, Message, NodeId } from "../core/types.js";
 import { controlFrame, packFrame, raftFrame, unpackFrame } from "../runtime/frames.js";
 import { browserTiming, RaftNode } from "../runtime/raft-node.js";
 import type { Acknowledged, OpenedStore } from "../storage/storage.js";
@@ -108,7 +108,8 @@ export class RoomPeer<S> {
         },
         configured: () => this.#configured(),
         softState: ({ role }) => {
-          this.#stamp = role === "leader" ? createStamper(clock, replicated.replica.logTime) : undefined;
+          this.#stamp =
+            role === "leader" ? createStamper(clock, replicated.replica.logTime) : undefined;
           events.resend();
           events.changed();
         },
@@ -185,7 +186,7 @@ export class RoomPeer<S> {
     this.#stopAutopilot();
     await this.transport.close();
     await this.#node?.close();
-    await this.#options.store.close();
+    await this.#options.store.storage.close();
   }
 
   #propose(command: Uint8Array): boolean {
@@ -347,7 +348,11 @@ export class RoomPeer<S> {
       goodbyeMs: contact?.goodbyeAt === undefined ? undefined : now - contact.goodbyeAt,
       adopted: self ? this.adopted : (contact?.hello?.adopted ?? false),
       caughtUp: self || caughtUp,
-      steadyMs: self ? Number.POSITIVE_INFINITY : contact?.via === undefined ? 0 : now - contact.linkedAt,
+      steadyMs: self
+        ? Number.POSITIVE_INFINITY
+        : contact?.via === undefined
+          ? 0
+          : now - contact.linkedAt,
     };
   }
 }

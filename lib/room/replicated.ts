@@ -6,11 +6,7 @@
 import { concatBytes } from "../base/bytes.js";
 import { DecodeError } from "../base/errors.js";
 import type { Applied, Replica } from "../machines/replica.js";
-import type {
-  AppliedConfChange,
-  AppliedEntry,
-  StateMachine,
-} from "../runtime/state-machine.js";
+import type { AppliedConfChange, AppliedEntry, StateMachine } from "../runtime/state-machine.js";
 import {
   changeMembers,
   decodeMembers,

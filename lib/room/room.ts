@@ -6,11 +6,13 @@
  *
  * Not here: what runs behind a handle (engine.ts), what status means (status.ts).
  */
-import { LogboomError } from "../base/errors.js";
+
 import { hex } from "../base/bytes.js";
 import { createEmitter } from "../base/emitter.js";
+import { LogboomError } from "../base/errors.js";
 import { validateInput } from "../machines/input.js";
 import type { AnyMachine, CallOptions, Do, Immutable, Machine } from "../machines/machine.js";
+import type { Value } from "../machines/values.js";
 import { systemClock } from "../runtime/system-clock.js";
 import { roomKeysOf } from "../security/room-keys.js";
 import { openSharedMap } from "../storage/shared-map.js";
@@ -57,7 +59,10 @@ export function joinRoom<S, C, J extends string>(
   return open(machine, options, async (registry, key) => {
     const invite = findInvite(options.invite);
     if (invite !== undefined) return await joined(registry, machine, key, invite);
-    throw new LogboomError("BAD_INVITE", "there is no invite in this text: it begins with logboom=1.");
+    throw new LogboomError(
+      "BAD_INVITE",
+      "there is no invite in this text: it begins with logboom=1.",
+    );
   });
 }
 
@@ -82,11 +87,13 @@ async function open<S, C, J extends string>(
       );
     }
     const current = { ...decided, usedAt: systemClock.wall() };
-    await registry.update(decided.roomId, (old) => (old === undefined ? current : { ...old, usedAt: current.usedAt }));
+    await registry.update(decided.roomId, (old) =>
+      old === undefined ? current : { ...old, usedAt: current.usedAt },
+    );
     return current;
   });
   takeInviteOutOfAddressBar();
-  const shared = await openShared(record, registry, machine, options);
+  const shared = await openShared<S>(record, registry, machine, options);
   return handle(machine, record, shared);
 }
 
@@ -206,7 +213,7 @@ function handle<S, C, J extends string>(
 /** A plain frozen object, not a Proxy: `await room.do` must not call a command named `then`. */
 function commandsOf<S, C, J extends string>(
   machine: Machine<S, C, J>,
-  call: (command: string, input: unknown, options?: CallOptions) => Promise<unknown>,
+  call: (command: string, input: Value | undefined, options?: CallOptions) => Promise<unknown>,
 ): Do<C> {
   const calls: Record<string, unknown> = Object.create(null);
   for (const command of Object.keys(machine.commands as object)) {
@@ -260,7 +267,10 @@ function checkPlatform(): void {
     );
   }
   if (navigator?.locks === undefined) {
-    throw new LogboomError("NOT_SUPPORTED", "this browser has no Web Locks, which keep two tabs from one store");
+    throw new LogboomError(
+      "NOT_SUPPORTED",
+      "this browser has no Web Locks, which keep two tabs from one store",
+    );
   }
 }
 
@@ -274,4 +284,3 @@ function takeInviteOutOfAddressBar(): void {
 function same(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
-

@@ -7,8 +7,8 @@
 import { createEmitter, type Emitter } from "../base/emitter.js";
 import type { AnyMachine } from "../machines/machine.js";
 import { createReplica } from "../machines/replica.js";
-import { pageClock } from "../runtime/ticker.js";
 import { systemRandom } from "../runtime/system-random.js";
+import { pageClock } from "../runtime/ticker.js";
 import { identityOf } from "../security/identity.js";
 import {
   connectPort,
@@ -62,7 +62,10 @@ export async function openShared<S>(
 }
 
 /** Lets one handle go; the last one ends the engine. */
-export async function closeShared(roomId: string, shared: SharedRoom<never> | SharedRoom<unknown>): Promise<void> {
+export async function closeShared(
+  roomId: string,
+  shared: SharedRoom<never> | SharedRoom<unknown>,
+): Promise<void> {
   shared.handles -= 1;
   if (shared.handles > 0) return;
   rooms.delete(roomId);
@@ -228,4 +231,3 @@ function platformName(): string {
     ) ?? "a device";
   return `${browser} on ${system}`;
 }
-

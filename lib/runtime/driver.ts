@@ -8,9 +8,9 @@
  * Invariant: after `fail` nothing is sent, written or applied any more.
  * Not here: what commands mean (the machine), when to take a snapshot (snapshots.ts), who is a member (autopilot).
  */
-import type { AppliedConfChange, StateMachine } from "./state-machine.js";
+
 import { InvariantError } from "../base/errors.js";
-import { decodeConfChange, decodeConfChangeV2 } from "../codec/raftpb.js";
+import { decodeConfChange, decodeConfChangeV2 } from "../codec/raftpb-confchange.js";
 import type { RawNode } from "../core/raw-node.js";
 import type {
   ConfState,
@@ -23,6 +23,7 @@ import type {
   Write,
 } from "../core/types.js";
 import type { Storage } from "../storage/storage.js";
+import type { AppliedConfChange, StateMachine } from "./state-machine.js";
 import { createWriter, type Writer } from "./writer.js";
 
 export interface DriverEvents<Result> {

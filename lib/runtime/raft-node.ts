@@ -7,7 +7,6 @@
  * Invariant: a node that failed never acknowledges again; a new one is opened from the store.
  */
 import type { Clock } from "../base/clock.js";
-import { LogboomError } from "../base/errors.js";
 import type { Random } from "../base/random.js";
 import { decodeMessages } from "../codec/raftpb.js";
 import { type BasicStatus, type PeerStatus, RawNode } from "../core/raw-node.js";
@@ -24,7 +23,7 @@ import {
 } from "../core/types.js";
 import type { Loaded, OpenedStore } from "../storage/storage.js";
 import { Driver } from "./driver.js";
-import { readBody, Snapshots, type SnapshotPolicy } from "./snapshots.js";
+import { readBody, type SnapshotPolicy, Snapshots } from "./snapshots.js";
 import type { AppliedConfChange, StateMachine } from "./state-machine.js";
 
 /** How fast a cluster reacts; the same at every node of it. */
@@ -123,29 +122,32 @@ export class RaftNode<Result> {
     this.#store = store;
     this.#snapshots = new Snapshots(store, latest, options.snapshotPolicy);
     const confState = latest?.metadata.confState ?? emptyConfState;
-    this.#core = new RawNode({
-      id,
-      heartbeatTicks: timing.heartbeatTicks,
-      electionTicks: timing.electionTicks,
-      preVote: true,
-      checkQuorum: true,
-      // Whoever forwards does it above the core, so that the leader stamps what it proposes.
-      forwardProposals: false,
-      random: options.random,
-      snapshot: (_to, atLeast) => {
-        const newest = this.#snapshots.latest;
-        return newest !== undefined && newest.metadata.index >= atLeast ? newest : undefined;
+    this.#core = new RawNode(
+      {
+        id,
+        heartbeatTicks: timing.heartbeatTicks,
+        electionTicks: timing.electionTicks,
+        preVote: true,
+        checkQuorum: true,
+        // Whoever forwards does it above the core, so that the leader stamps what it proposes.
+        forwardProposals: false,
+        random: options.random,
+        snapshot: (_to, atLeast) => {
+          const newest = this.#snapshots.latest;
+          return newest !== undefined && newest.metadata.index >= atLeast ? newest : undefined;
+        },
       },
-    }, {
-      hardState: loaded.hardState,
-      confState,
-      compacted: loaded.compacted,
-      entries: loaded.entries,
-      applied: latest?.metadata.index ?? 0,
-    });
+      {
+        hardState: loaded.hardState,
+        confState,
+        compacted: loaded.compacted,
+        entries: loaded.entries,
+        applied: latest?.metadata.index ?? 0,
+      },
+    );
     this.#driver = new Driver<Result>({
       core: this.#core,
-      store,
+      storage: store.storage,
       machine,
       confState,
       applied: latest?.metadata.index ?? 0,

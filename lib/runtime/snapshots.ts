@@ -57,8 +57,7 @@ export class Snapshots {
 
   get due(): boolean {
     return (
-      !this.#taking &&
-      (this.#entries >= this.#policy.entries || this.#bytes >= this.#policy.bytes)
+      !this.#taking && (this.#entries >= this.#policy.entries || this.#bytes >= this.#policy.bytes)
     );
   }
 

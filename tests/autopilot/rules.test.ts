@@ -149,7 +149,11 @@ describe("rules", () => {
       view(voter(1), learner(2, { silentMs: browserLimits.forgetLearnerMs + 1 })),
       change({ remove: [2] }),
     ],
-    ["a learner silent for a minute is kept", view(voter(1), learner(2, { silentMs: 60_000 })), undefined],
+    [
+      "a learner silent for a minute is kept",
+      view(voter(1), learner(2, { silentMs: 60_000 })),
+      undefined,
+    ],
     [
       "a second profile votes before the first one's third tab",
       view(voter(1), voter(2), voter(3), learner(4, { author: "phone" })),
@@ -170,7 +174,11 @@ describe("rules", () => {
       view(voter(1), ...[2, 3, 4, 5, 6, 7].map((id) => voter(id)), learner(8), learner(9)),
       undefined,
     ],
-    ["a room of 64 takes nobody in", view(voter(1), ...manyLearners(63), stranger(99)), change({ promote: [2, 3, 4, 5, 6, 7] })],
+    [
+      "a room of 64 takes nobody in",
+      view(voter(1), ...manyLearners(63), stranger(99)),
+      change({ promote: [2, 3, 4, 5, 6, 7] }),
+    ],
     ["one change at a time", { ...view(voter(1), stranger(2)), busy: true }, undefined],
   ];
   it.each(table)("%s", (_name, cluster, expected) => {
@@ -199,7 +207,13 @@ const anyView: fc.Arbitrary<ClusterView> = fc
   .chain((count) => fc.tuple(...Array.from({ length: count }, (_, i) => anyPeer(i + 1))))
   .map((peers) => {
     const self = peers[0] as PeerView;
-    const leader: PeerView = { ...self, role: "voter", silentMs: 0, goodbyeMs: undefined, caughtUp: true };
+    const leader: PeerView = {
+      ...self,
+      role: "voter",
+      silentMs: 0,
+      goodbyeMs: undefined,
+      caughtUp: true,
+    };
     return view(leader, ...peers.slice(1));
   });
 

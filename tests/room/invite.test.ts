@@ -8,7 +8,12 @@ const text = formatInvite(invite);
 
 describe("an invite", () => {
   it("is read back from the bare text, a fragment and a whole link", () => {
-    for (const form of [text, `#${text}`, `https://app.example/board?x=1#${text}`, `see ${text} !`]) {
+    for (const form of [
+      text,
+      `#${text}`,
+      `https://app.example/board?x=1#${text}`,
+      `see ${text} !`,
+    ]) {
       expect(findInvite(form)).toEqual(invite);
     }
   });

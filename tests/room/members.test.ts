@@ -64,7 +64,10 @@ describe("members", () => {
   });
 
   it("are read back as they were written", () => {
-    const table = { ...changeMembers(noMembers, conf([1], [2]), [member(1), member(2)]), removed: [9] };
+    const table = {
+      ...changeMembers(noMembers, conf([1], [2]), [member(1), member(2)]),
+      removed: [9],
+    };
     expect(decodeMembers(encodeMembers(table))).toEqual(table);
     expect(decodeNewcomers(encodeNewcomers([member(4)]))).toEqual([member(4)]);
     expect(decodeNewcomers(new Uint8Array(0))).toEqual([]);
