@@ -72,6 +72,8 @@ export class RoomPeer<S> {
   #node: RaftNode<Applied> | undefined;
   #stopAutopilot: () => void = () => {};
   #refused = 0;
+  #failure: unknown;
+  #running = false;
   #wasMember = false;
   readonly #openedAt: number;
   /** While this peer leads. */
@@ -115,12 +117,18 @@ export class RoomPeer<S> {
           events.changed();
         },
         progressed: () => events.changed(),
-        failed: (error) => events.failed(error),
+        failed: (error) => {
+          this.#failure ??= error;
+          if (this.#running) events.failed(error);
+        },
       },
     });
     this.#configured();
+    this.#node.start();
+    if (this.#failure !== undefined) throw this.#failure;
     transport.onPeer((event) => this.#onLink(event));
     transport.onFrame((from, frame) => this.#onFrame(from, frame));
+    this.#running = true;
     this.#stopAutopilot = startAutopilot({
       clock,
       limits: browserLimits,

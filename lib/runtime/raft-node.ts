@@ -100,10 +100,11 @@ export class RaftNode<Result> {
   readonly #store: OpenedStore;
   readonly #stopTicks: () => void;
   #refused = 0;
+  #started = false;
   /** The last one made for a follower: several newcomers at once share it. */
   #sent: Snapshot | undefined;
 
-  /** Loads the store and starts. @throws LogboomError `STORAGE_FAILED`, `DECODE` when the snapshot is damaged. */
+  /** Loads the store; nothing happens before `start`. @throws LogboomError `STORAGE_FAILED`, `DECODE` when the snapshot is damaged. */
   static async open<Result>(options: RaftNodeOptions<Result>): Promise<RaftNode<Result>> {
     let loaded = await options.store.storage.load();
     if (options.found !== undefined && isEmpty(loaded)) {
@@ -174,10 +175,14 @@ export class RaftNode<Result> {
     });
     store.onLost((error) => this.#driver.fail(error));
     this.#stopTicks = options.clock.every(timing.tickMs, () => {
-      this.#driver.drive((core) => core.tick());
+      if (this.#started) this.#drive((core) => core.tick());
     });
-    // What the log already holds as committed is applied before anybody hears of us.
-    this.#driver.drive(() => {});
+  }
+
+  /** Begins: applies what the log already holds as committed, before anybody hears of us. */
+  start(): void {
+    this.#started = true;
+    this.#drive(() => {});
   }
 
   get confState(): ConfState {

@@ -168,7 +168,7 @@ export class Cluster<S> {
     options: { founds?: boolean; author?: string; adopted?: boolean; medium?: MemoryMedium } = {},
   ): Promise<Member<S>> {
     const medium = options.medium ?? createMemoryMedium();
-    const store = await openMemoryStore(medium);
+    const store = await openMemoryStore({ medium });
     const applied: Applied[] = [];
     const removals: string[] = [];
     const failures: unknown[] = [];

@@ -44,3 +44,23 @@ describe("a room's members", () => {
     }
   });
 });
+
+describe("a peer opened again", () => {
+  it("has the state and the members its log held", async () => {
+    const cluster = new Cluster<Tally>(tally);
+    const first = await cluster.open(1, { founds: true });
+    await cluster.until("a leader", () => cluster.leader?.id === 1);
+    const second = await cluster.open(2);
+    await cluster.until("a learner", () => first.peer.confState.learners.includes(2));
+    await cluster.until(
+      "both alike",
+      () => second.peer.node.status().applied === first.peer.node.status().applied,
+    );
+    const applied = first.peer.node.status().applied;
+    await cluster.pass(1_000);
+    cluster.kill(first);
+    const again = await cluster.open(1, { medium: first.medium });
+    expect(again.peer.node.status().applied).toBe(applied);
+    expect([...again.peer.replicated.table.members.keys()].sort()).toEqual([1, 2]);
+  });
+});
