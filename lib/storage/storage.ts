@@ -12,6 +12,10 @@
  *   throws its core away, opens the store anew and builds a core from `load()`.
  * - A write by somebody who is no longer the owner (`ownerEpoch`) is refused, never merged.
  * - On load, `hardState.commit` is at least the snapshot's index.
+ * - What is read back is what was written, or the load is refused by `STORAGE_FAILED` that names the damaged part. Entries that
+ *   a later write replaced, or that an installed snapshot made void, never come back.
+ * - A write that does not fit the log (a gap, a term that falls, a second vote in a term, a commit beyond the end, a snapshot without
+ *   a body) is refused by `BAD_INPUT` before anything is touched.
  */
 import type { Entry, HardState, Index, SnapshotMetadata, Write } from "../core/types.js";
 
@@ -32,9 +36,17 @@ export type StorageWrite = Pick<Write, "hardState" | "snapshot" | "entries" | "s
 export interface Storage {
   /** Everything needed to build a core. Called once, before any `append`. */
   load(): Promise<Loaded>;
-  /** @throws LogboomError `STORAGE_FAILED` (outcome unknown), `STORAGE_LOCKED` (another owner took the store over), `CLOSED`. */
+  /**
+   * `write.snapshot` replaces the whole log, entries after its index included (a core installs one only where the logs differ). Its
+   * body is `data`, or was finished in the `SnapshotStore` before under the same index and term.
+   *
+   * @throws LogboomError `STORAGE_FAILED` (outcome unknown), `STORAGE_LOCKED` (another owner took the store over), `CLOSED`, `BAD_INPUT`.
+   */
   append(write: StorageWrite): Promise<void>;
-  /** A durable snapshot covers the log up to `snapshot.index`; entries up to `upTo` (at most that) may be forgotten. */
+  /**
+   * A durable snapshot (its body is finished) covers the log up to `snapshot.index`: from now on `load` may start from it. Entries up
+   * to `upTo` (at most that) may be forgotten; those after it stay for followers that are a little behind.
+   */
   compact(snapshot: SnapshotMetadata, upTo: Index): Promise<void>;
   /** Resolves when everything appended is durable and the medium is released. Idempotent. */
   close(): Promise<void>;
@@ -53,8 +65,9 @@ export interface SnapshotStore {
   write(metadata: SnapshotMetadata): Promise<SnapshotSink>;
   /** Chunks in order. @throws LogboomError `NOT_FOUND`; `STORAGE_FAILED` when damaged. */
   read(metadata: SnapshotMetadata): AsyncIterable<Uint8Array>;
-  /** Complete ones, newest first. */
+  /** Complete ones, newest first. One that neither `compact` nor `append` ever named may be gone after the next opening. */
   list(): Promise<readonly SnapshotMetadata[]>;
+  /** Unknown ones are ignored. @throws LogboomError `BAD_INPUT` for the only one from which the log can still be loaded. */
   drop(metadata: SnapshotMetadata): Promise<void>;
 }
 
@@ -70,6 +83,14 @@ export interface StoreIdentity {
   readonly created: boolean;
 }
 
+/** What every adapter can be told when a store is opened. */
+export interface StoreOpenOptions {
+  /** What an earlier opening had acknowledged: the store is refused by `STORE_WENT_BACK` when it has less. */
+  readonly notBelow?: Acknowledged;
+  /** Source of a new store's identity. Default: the platform's. */
+  readonly randomBytes?: (length: number) => Uint8Array<ArrayBuffer>;
+}
+
 /** One opened store. */
 export interface OpenedStore {
   readonly storage: Storage;
@@ -77,10 +98,35 @@ export interface OpenedStore {
   readonly identity: StoreIdentity;
   /** Small durable values beside the log (the room's secret, the founding record). */
   readonly meta: StoreMeta;
-  /** Called at most once, when the medium fails or is taken away outside of a call (`onclose`, `versionchange`). */
+  /**
+   * Called at most once, with the first failure: one of a call, or the medium being taken away outside of any (`onclose`,
+   * `versionchange`). A listener added later is called at once.
+   */
   onLost(listener: (error: Error) => void): void;
+  /** What this opening acknowledged so far, for `notBelow` at the next one. */
+  acknowledged(): Acknowledged;
 }
 
+/**
+ * What a store acknowledged, so that whoever opens it again can tell whether it went back. Commit is no part of it: it
+ * may lag in any store.
+ */
+export interface Acknowledged {
+  readonly storeId: Uint8Array;
+  readonly boot: number;
+  /** The state after the last acknowledged write, then after each write that was begun and not answered, in order. */
+  readonly states: readonly StoredState[];
+}
+
+/** The part of a store's state that must never go back. */
+export interface StoredState {
+  readonly term: number;
+  readonly vote: number;
+  readonly lastIndex: Index;
+  readonly lastTerm: number;
+}
+
+/** Keys up to 256 characters, values up to 1 MiB; larger ones are refused by `BAD_INPUT`. */
 export interface StoreMeta {
   get(key: string): Promise<Uint8Array | undefined>;
   /** Durable once resolved. */

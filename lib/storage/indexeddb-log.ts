@@ -1,0 +1,304 @@
+/**
+ * The log in IndexedDB: batches of entries under the index of their first, and one head record put with every write.
+ *
+ * Batches are kept disjoint: a write that cuts the log deletes the batches above the cut and shortens the one it goes
+ * through, in its own transaction, so that nothing that was replaced can come back. A commit-only write waits in memory for
+ * the next one, for it promises nothing that a crash could break.
+ */
+import { must } from "../base/assert.js";
+import { isLogboomError } from "../base/errors.js";
+import type { Entry, HardState, Index, SnapshotMetadata } from "../core/types.js";
+import { encodeBatch } from "./entry-batch.js";
+import type { Connection, Stores } from "./indexeddb-connection.js";
+import { damaged, headRecord, readBatch, valueBytesMax } from "./indexeddb-records.js";
+import type { IndexedDbSnapshots } from "./indexeddb-snapshots.js";
+import { afterWrite, type LogShape, planCompaction, storedState } from "./log-shape.js";
+import { noBody, wrongTerm } from "./snapshot-names.js";
+import type { Acknowledged, Loaded, Storage, StorageWrite } from "./storage.js";
+
+/** What a batch needs for an entry beside its data. */
+const entryOverhead = 14;
+
+/** Batches read per request while loading: at most some 3 MiB at a time. */
+const batchesPerRead = 64;
+
+export interface IndexedDbLog {
+  readonly storage: Storage;
+  acknowledged(): Acknowledged;
+}
+
+export function openLog(
+  connection: Connection,
+  opened: LogShape,
+  snapshots: IndexedDbSnapshots,
+): IndexedDbLog {
+  /** What the database holds once everything begun so far has completed. */
+  let shape = opened;
+  /** Where the batches begin, ascending; filled by `load`. */
+  let firsts: Index[] | undefined;
+  /** A commit index that waits for the next write. */
+  let unsaved: HardState | undefined;
+  let acked = opened;
+  const unanswered: LogShape[] = [];
+  let tail: Promise<unknown> = Promise.resolve();
+  snapshots.shape = () => shape;
+
+  const batches = (): Index[] =>
+    must(firsts, "load() comes before the first append(), it finds where the batches begin");
+
+  const track = async <T>(after: LogShape, work: Promise<T>): Promise<T> => {
+    shape = after;
+    unanswered.push(after);
+    tail = work.catch(() => {});
+    const value = await work;
+    acked = after;
+    unanswered.splice(0, unanswered.indexOf(after) + 1);
+    return value;
+  };
+
+  const append = async (write: StorageWrite): Promise<void> => {
+    const after = afterWrite(shape, write);
+    const remember: (() => void)[] = [];
+    const { snapshot, entries } = write;
+    const cut = snapshot === undefined ? entries[0]?.index : 0;
+    const inline = (snapshot?.data.length ?? 0) > 0 ? snapshot?.data : undefined;
+    const before = batches();
+    const kept = cut === undefined ? before : before.filter((first) => first < cut);
+    const last = kept.at(-1);
+    const split = cut !== undefined && cut <= shape.last.index && !before.includes(cut);
+    const through = split ? last : undefined;
+    const packed = packEntries(entries);
+    if (snapshot !== undefined && inline === undefined && !snapshots.has(snapshot.metadata)) {
+      throw noBody(snapshot.metadata);
+    }
+    firsts = [...kept, ...packed.map(({ first }) => first)];
+    unsaved = undefined;
+    await track(
+      after,
+      connection.write(
+        snapshot === undefined ? ["entries"] : ["entries", "snapshots", "chunks"],
+        async (stores) => {
+          const requests: Promise<unknown>[] = [];
+          if (cut !== undefined && kept.length < before.length) {
+            requests.push(stores.objectStore("entries").delete(IDBKeyRange.lowerBound(cut)));
+          }
+          requests.push(stores.objectStore("state").put(headRecord(after), "head"));
+          if (snapshot !== undefined) {
+            remember.push(await snapshots.install(stores, snapshot.metadata, inline));
+          }
+          if (cut !== undefined && through !== undefined) await shorten(stores, through, cut);
+          const target = stores.objectStore("entries");
+          for (const { first, bytes } of packed) requests.push(target.put(bytes, first));
+          await Promise.all(requests);
+        },
+      ),
+    );
+    for (const done of remember) done();
+  };
+
+  const compact = async (snapshot: SnapshotMetadata, upTo: Index): Promise<void> => {
+    const plan = planCompaction(shape, snapshot, upTo);
+    if (!snapshots.has(snapshot)) throw noBody(snapshot);
+    const found = await findTerms(connection, batches(), [plan.upTo, snapshot.index]);
+    if (found[1] !== undefined && found[1] !== snapshot.term) {
+      throw wrongTerm(snapshot, found[1]);
+    }
+    const compacted = { index: plan.upTo, term: found[0] ?? shape.compacted.term };
+    const hardState = { ...shape.hardState, commit: Math.max(shape.hardState.commit, plan.commit) };
+    const after = { ...shape, hardState, compacted };
+    // The last batch that begins at or below the first kept entry may hold it; those before it go.
+    const begin = batches()
+      .filter((first) => first <= plan.upTo + 1)
+      .at(-1);
+    let remember = (): void => {};
+    firsts = batches().filter((first) => begin === undefined || first >= begin);
+    unsaved = undefined;
+    await track(
+      after,
+      connection.write(["entries", "snapshots", "chunks"], async (stores) => {
+        remember = await snapshots.install(stores, snapshot);
+        await Promise.all([
+          stores.objectStore("state").put(headRecord(after), "head"),
+          begin === undefined
+            ? undefined
+            : stores.objectStore("entries").delete(IDBKeyRange.upperBound(begin, true)),
+        ]);
+      }),
+    );
+    remember();
+  };
+
+  const flush = async (): Promise<void> => {
+    if (unsaved === undefined) return;
+    unsaved = undefined;
+    const record = headRecord(shape);
+    await connection.write(["state"], async (stores) => {
+      await stores.objectStore("state").put(record, "head");
+    });
+  };
+
+  return {
+    acknowledged: () => ({
+      storeId: connection.identity.storeId,
+      boot: connection.identity.boot,
+      states: [acked, ...unanswered].map(storedState),
+    }),
+    storage: {
+      async load() {
+        connection.lifeline.check();
+        const { loaded, begins } = await load(connection, shape, snapshots);
+        firsts = begins;
+        return loaded;
+      },
+      async append(write) {
+        connection.lifeline.check();
+        const content = write.entries.length > 0 || write.snapshot !== undefined;
+        if (write.sync || content || binds(shape.hardState, write.hardState)) {
+          await append(write);
+          return;
+        }
+        shape = afterWrite(shape, write);
+        unsaved = shape.hardState;
+        await tail;
+        connection.lifeline.check();
+      },
+      async compact(snapshot, upTo) {
+        connection.lifeline.check();
+        await compact(snapshot, upTo);
+      },
+      async close() {
+        if (!connection.lifeline.broken) await flush();
+        await tail;
+        connection.close();
+      },
+    },
+  };
+}
+
+/** Term or vote moved: a crash must not take that back. */
+function binds(before: HardState, after: HardState | undefined): boolean {
+  return after !== undefined && (after.term !== before.term || after.vote !== before.vote);
+}
+
+/** One write's entries as batches of a bounded size each. */
+function packEntries(entries: readonly Entry[]): { first: Index; bytes: Uint8Array }[] {
+  const packed: { first: Index; bytes: Uint8Array }[] = [];
+  let from = 0;
+  let size = 0;
+  const end = (to: number): void => {
+    const part = entries.slice(from, to);
+    const first = part[0]?.index;
+    if (first !== undefined) packed.push({ first, bytes: encodeBatch(part) });
+    from = to;
+    size = 0;
+  };
+  for (const [n, { data }] of entries.entries()) {
+    if (n > from && size + data.length > valueBytesMax) end(n);
+    size += data.length + entryOverhead;
+  }
+  end(entries.length);
+  return packed;
+}
+
+/** Shortens the batch that begins at `first` and reaches beyond `cut`, within the transaction that cuts the log. */
+async function shorten(stores: Stores, first: Index, cut: Index): Promise<void> {
+  const entries = stores.objectStore("entries");
+  const whole = readBatch(first, await entries.get(first));
+  await entries.put(encodeBatch(whole.filter((entry) => entry.index < cut)), first);
+}
+
+/** The terms of the entries at `indexes`, undefined where the log does not hold them any more. */
+async function findTerms(
+  connection: Connection,
+  firsts: readonly Index[],
+  indexes: readonly Index[],
+): Promise<(number | undefined)[]> {
+  return await connection.read(["entries"], async (stores) => {
+    const terms: (number | undefined)[] = [];
+    for (const index of indexes) {
+      const first = firsts.filter((one) => one <= index).at(-1);
+      if (first === undefined) terms.push(undefined);
+      else {
+        const batch = readBatch(first, await stores.objectStore("entries").get(first));
+        terms.push(batch[index - first]?.term);
+      }
+    }
+    return terms;
+  });
+}
+
+async function load(
+  connection: Connection,
+  shape: LogShape,
+  snapshots: IndexedDbSnapshots,
+): Promise<{ loaded: Loaded; begins: Index[] }> {
+  const { compacted, last } = shape;
+  const { entries, begins } = await readEntries(connection, shape);
+  if (entries.length !== last.index - compacted.index) {
+    throw connection.lifeline.fail(
+      damaged(
+        `the entries: they end at ${compacted.index + entries.length}, the head record says ${last.index}`,
+      ),
+    );
+  }
+  const { found, damaged: passedOver } = await snapshots.newestUsable(compacted.index);
+  if (found === undefined && compacted.index > 0) {
+    throw connection.lifeline.fail(
+      damaged(
+        `the snapshots: entries up to ${compacted.index} are compacted and no snapshot of them can be read`,
+        passedOver[0],
+      ),
+    );
+  }
+  const commit = Math.max(shape.hardState.commit, found?.index ?? 0);
+  return {
+    loaded: { hardState: { ...shape.hardState, commit }, snapshot: found, entries, compacted },
+    begins,
+  };
+}
+
+async function readEntries(
+  connection: Connection,
+  { compacted }: LogShape,
+): Promise<{ entries: Entry[]; begins: Index[] }> {
+  const entries: Entry[] = [];
+  const begins: Index[] = [];
+  let next: Index | undefined;
+  let term = compacted.term;
+  for (;;) {
+    const after = begins.at(-1);
+    const range = after === undefined ? null : IDBKeyRange.lowerBound(after, true);
+    const [keys, values] = await connection.read(["entries"], (stores) => {
+      const store = stores.objectStore("entries");
+      return Promise.all([
+        store.getAllKeys(range, batchesPerRead),
+        store.getAll(range, batchesPerRead),
+      ]);
+    });
+    for (const [n, key] of keys.entries()) {
+      const batch = readChecked(connection, key, values[n]);
+      for (const entry of batch) {
+        next ??= Math.min(entry.index, compacted.index + 1);
+        if (entry.index !== next || (entry.index > compacted.index && entry.term < term)) {
+          throw connection.lifeline.fail(
+            damaged(`entry ${next}: found entry ${entry.index} of term ${entry.term} there`),
+          );
+        }
+        next++;
+        if (entry.index <= compacted.index) continue;
+        term = entry.term;
+        entries.push(entry);
+      }
+      begins.push(key as Index);
+    }
+    if (keys.length < batchesPerRead) return { entries, begins };
+  }
+}
+
+function readChecked(connection: Connection, key: unknown, value: unknown): Entry[] {
+  try {
+    return readBatch(key, value);
+  } catch (error) {
+    throw isLogboomError(error) ? connection.lifeline.fail(error) : error;
+  }
+}
