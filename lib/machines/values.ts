@@ -38,6 +38,15 @@ export const stateBytesMax: number = 64 * 1024 * 1024;
 /** For what was bounded elsewhere. A number that can be subtracted from, which Infinity is not. */
 export const unboundedBytes: number = Number.MAX_SAFE_INTEGER;
 
+export interface Bounds {
+  /** Upper bound of the encoded size; default 64 MiB. */
+  readonly bytesMax?: number;
+  /** How deep containers may nest; default 64. */
+  readonly levels?: number;
+  /** Given every container that is not yet tame; what it gives is taken instead. Drafts are looked through with it. */
+  readonly unwrap?: (value: object) => object;
+}
+
 /** What a tamed container weighs: an upper bound of its encoded bytes, and how many containers deep it is (1: holds none). */
 interface Measure {
   readonly weight: number;
@@ -50,11 +59,11 @@ const measures = new WeakMap<object, Measure>();
  * Throws unless `value` is allowed.
  *
  * @param what  how the message names the value, for instance `addCard: input`
- * @param bytesMax  upper bound of the encoded size
+ * @param bounds  see `Bounds`
  * @throws LogboomError `BAD_INPUT`, naming path and rule; `TOO_LARGE`
  */
-export function checkValue(value: unknown, what: string, bytesMax: number = stateBytesMax): void {
-  tame(value, what, bytesMax);
+export function checkValue(value: unknown, what: string, bounds: Bounds = {}): void {
+  tame(value, what, bounds);
 }
 
 /**
@@ -63,13 +72,9 @@ export function checkValue(value: unknown, what: string, bytesMax: number = stat
  *
  * @throws LogboomError `BAD_INPUT`, naming path and rule; `TOO_LARGE`
  */
-export function tame(
-  value: unknown,
-  what: string,
-  bytesMax: number = stateBytesMax,
-  levels: number = depthMax,
-): Value {
-  const walk: Walk = { what, path: [], above: [], budget: bytesMax, bytesMax, levels };
+export function tame(value: unknown, what: string, bounds: Bounds = {}): Value {
+  const { bytesMax = stateBytesMax, levels = depthMax, unwrap = itself } = bounds;
+  const walk: Walk = { what, path: [], above: [], budget: bytesMax, bytesMax, levels, unwrap };
   return tameAt(walk, value);
 }
 
@@ -77,11 +82,6 @@ export function tame(
 export function weigh(value: Value): number {
   if (typeof value === "object" && value !== null) return measures.get(value)?.weight ?? 0;
   return weighScalar(value);
-}
-
-/** True for a container that `tame` made. */
-export function isTame(value: object): boolean {
-  return measures.has(value);
 }
 
 /** Number of bytes of `text` in UTF-8, a lone surrogate counting three. */
@@ -118,6 +118,11 @@ interface Walk {
   budget: number;
   readonly bytesMax: number;
   readonly levels: number;
+  readonly unwrap: (value: object) => object;
+}
+
+function itself(value: object): object {
+  return value;
 }
 
 function tameAt(walk: Walk, value: unknown): Value {
@@ -138,7 +143,7 @@ function tameAt(walk: Walk, value: unknown): Value {
         spend(walk, 1);
         return null;
       }
-      return tameObject(walk, value);
+      return tameObject(walk, measures.has(value) ? value : walk.unwrap(value));
     default:
       return refuse(walk, value === undefined ? "undefined" : `a ${typeof value}`);
   }
@@ -224,7 +229,7 @@ function ownValue(walk: Walk, object: object, key: string): unknown {
 }
 
 /** True for objects written as literals, parsed from JSON or without prototype; also those of another realm (an iframe). */
-function isPlain(object: object): boolean {
+export function isPlain(object: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(object);
   if (prototype === null || prototype === Object.prototype) return true;
   return (
@@ -235,7 +240,7 @@ function isPlain(object: object): boolean {
 }
 
 /** By tag rather than `instanceof`: another realm's, and Node's Buffer, are bytes too. */
-function isBytes(value: object): value is Uint8Array {
+export function isBytes(value: object): value is Uint8Array {
   return (
     ArrayBuffer.isView(value) &&
     (value as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag] === "Uint8Array"
