@@ -14,13 +14,11 @@
  * A state is a tree: an object stored in two places is two objects from then on.  Not here: what may be stored (values.ts).
  */
 import { equalBytes } from "../base/bytes.js";
-import { isBytes, isPlain } from "./values.js";
+import { type Drafts, isBytes, isPlain } from "./values.js";
 
-export interface Drafting {
+export interface Drafting extends Drafts {
   /** What the command writes to. */
   readonly draft: object;
-  /** For `tame`: the working copy behind a draft, or its source when nothing in it changed; other values as they are. */
-  unwrap(value: object): object;
   /** From here on every draft of this run refuses: something kept one beyond its command. */
   close(): void;
 }
@@ -44,6 +42,8 @@ interface Node {
 }
 
 const nodes = new WeakMap<object, Node>();
+/** Working copies, made by `writable` and known to nobody else. */
+const copies = new WeakSet<object>();
 /** From the copy of bytes that a command got to the bytes themselves. */
 const bytesSources = new WeakMap<object, Uint8Array>();
 
@@ -53,6 +53,7 @@ export function openDraft(base: object): Drafting {
   return {
     draft: createDraft(session, base),
     unwrap: (value) => unwrap(session, value),
+    isOwn: (value) => copies.has(value),
     close() {
       session.open = false;
     },
@@ -73,6 +74,7 @@ function createDraft(session: Session, source: object): object {
   return draft;
 }
 
+/** The working copy behind a draft, or its source when nothing in it changed; other values as they are. */
 function unwrap(session: Session, value: object): object {
   const bytes = bytesSources.get(value);
   if (bytes !== undefined) return equalBytes(bytes, value as Uint8Array) ? bytes : value;
@@ -101,13 +103,19 @@ function latest(node: Node): Container {
 function writable(node: Node): Container {
   if (node.copy === undefined) {
     const { source, children } = node;
-    node.copy = Array.isArray(source)
-      ? (source.slice() as unknown as Container)
-      : Object.assign(Object.create(null) as Container, source);
+    node.copy = Array.isArray(source) ? (source.slice() as unknown as Container) : copyOf(source);
+    copies.add(node.copy);
     for (const [key, child] of children) node.copy[key] = child;
     children.clear();
   }
   return node.copy;
+}
+
+/** (Object.assign takes several times as long on a map of thousands.) */
+function copyOf(source: Container): Container {
+  const copy = Object.create(null) as Container;
+  for (const key of Object.keys(source)) copy[key] = source[key];
+  return copy;
 }
 
 /** What reading `key` gives: containers as drafts, always the same one. */

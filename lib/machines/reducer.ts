@@ -12,7 +12,7 @@ import { openDraft } from "./draft.js";
 import type { AnyMachine, Ctx } from "./machine.js";
 import { runPurely } from "./purity.js";
 import { type ClientId, drawsOf } from "./seed.js";
-import { tame, type Value } from "./values.js";
+import { type Drafts, tame, type Value } from "./values.js";
 
 /** Upper bound of what a command may return, and of `detail` in `ctx.reject`: both are kept for retries. */
 export const resultBytesMax: number = 64 * 1024;
@@ -47,18 +47,18 @@ export function runCommand(machine: AnyMachine, state: Value, call: CommandCall)
   const run = findCommand(machine, call.command);
   if (run === undefined) return rejected("unknown-command");
   const desk = createDesk(machine, call);
-  const { draft, unwrap, close } = openDraft(state as object);
+  const drafting = openDraft(state as object);
   try {
-    const returned = runPurely(() => run(draft, call.input, desk.ctx));
-    const result = takeResult(call.command, returned, unwrap);
-    const next = tame(draft, `the state after ${call.command}`, { unwrap });
+    const returned = runPurely(() => run(drafting.draft, call.input, desk.ctx));
+    const result = takeResult(call.command, returned, drafting);
+    const next = tame(drafting.draft, `the state after ${call.command}`, { drafts: drafting });
     // A command that caught its own rejection stays rejected: `reject` promises that nothing happens.
     if (desk.rejection() !== undefined) return desk.rejection() as Ran;
     return { kind: "done", state: next, result };
   } catch (cause) {
     return desk.rejection() ?? rejected("threw", undefined, cause);
   } finally {
-    close();
+    drafting.close();
     desk.close();
   }
 }
@@ -127,18 +127,14 @@ function rejected(reason: string, detail?: Value, cause?: unknown): Ran {
   return { kind: "rejected", reason, detail, cause };
 }
 
-function takeResult(
-  command: string,
-  returned: unknown,
-  unwrap: (value: object) => object,
-): Value | undefined {
+function takeResult(command: string, returned: unknown, drafts: Drafts): Value | undefined {
   if (returned === undefined) return undefined;
   if (isThenable(returned)) {
     // Nobody waits for it, so nobody would handle its failure either.
     Promise.resolve(returned).catch(() => {});
     throw new Error(`${command} returned a promise: a command runs at once and cannot wait`);
   }
-  return tame(returned, `the result of ${command}`, { ...resultBounds, unwrap });
+  return tame(returned, `the result of ${command}`, { ...resultBounds, drafts });
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
