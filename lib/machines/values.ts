@@ -208,11 +208,9 @@ function tameArray(walk: Walk, array: readonly unknown[]): Tamed {
 
 /** The keys of a plain array are its positions and `length`. */
 function checkArray(walk: Walk, array: readonly unknown[]): void {
-  const prototype: unknown = Object.getPrototypeOf(array);
-  if (!Array.isArray(prototype)) refuse(walk, "an array with another prototype");
-  if (Object.getPrototypeOf(Object.getPrototypeOf(prototype)) !== null) {
+  // Array.prototype is itself an array, in every realm; a subclass's prototype is not.
+  if (!Array.isArray(Object.getPrototypeOf(array)))
     refuse(walk, `an instance of ${className(array)}`);
-  }
   // A length alone is no proof of as many items, so it is paid for before anything of that size is done.
   spend(walk, array.length);
   const keys = Reflect.ownKeys(array);
