@@ -221,7 +221,7 @@ function run(script, args) {
   passSignals(child);
   endWithParent(child);
   child.on("exit", (code, signal) => {
-    process.exitCode = code === null ? 128 + (os.constants.signals[signal] || 0) : code;
+    process.exitCode = code === null ? 128 + os.constants.signals[signal || "SIGTERM"] : code;
   });
 }
 
