@@ -123,11 +123,11 @@ describe("installing", { timeout: 60_000 }, () => {
     expect(existsSync(join(repo.path, ".setup-lock"))).toBe(false);
   });
 
-  test("four at once take over the lock of a process that is gone, and install once", async () => {
+  test("eight at once take over the lock of a process that is gone, and install once", async () => {
     const gone = spawnSync(process.execPath, ["--version"]).pid;
     writeFileSync(join(repo.path, ".setup-lock"), `${hostname()} ${gone}`);
-    const ends = await Promise.all([1, 2, 3, 4].map(() => repo.setUp().ended));
-    expect(ends.map((end) => end.code)).toEqual([0, 0, 0, 0]);
+    const ends = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map(() => repo.setUp().ended));
+    expect(ends.map((end) => end.code)).toEqual(ends.map(() => 0));
     expect(repo.npmRuns()).toBe(1);
     expect(existsSync(join(repo.path, ".setup-lock"))).toBe(false);
   });
