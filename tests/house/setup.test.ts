@@ -7,17 +7,17 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
-  realpathSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { hostname, tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import ts from "typescript";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import setup from "../../.ci/setup.cjs";
+import { npmCli } from "./npm-cli.js";
 
 const script = join(import.meta.dirname, "../../.ci/setup.cjs");
 
@@ -360,15 +360,6 @@ class Registry {
     this.#server.close();
     this.#server.closeAllConnections();
   }
-}
-
-/** The npm that runs us, else the one on the PATH. */
-function npmCli(): string {
-  const ours = process.env["npm_execpath"];
-  if (ours?.endsWith("npm-cli.js")) return ours;
-  const folders = (process.env["PATH"] ?? "").split(delimiter);
-  const npm = folders.map((folder) => join(folder, "npm")).find((file) => existsSync(file));
-  return npm === undefined ? "npm" : realpathSync(npm);
 }
 
 function printedFor(target: ts.ScriptTarget, source: string): string {
