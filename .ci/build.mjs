@@ -15,7 +15,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { join, relative, sep } from "node:path";
+import { join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { sourceOf } from "./source-alias.mjs";
 
@@ -131,10 +131,7 @@ function runNode(command, signal) {
     child.on("error", reject);
     child.on("close", (code) => {
       if (code === 0) resolve();
-      else
-        reject(
-          new Error(`${output}\n${relative(root, command[0] ?? "")} failed (exit code ${code})`),
-        );
+      else reject(new BuildError(`${output}${command[0]} failed (exit code ${code})`));
     });
   });
 }

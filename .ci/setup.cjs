@@ -212,13 +212,14 @@ function readIfThere(file) {
 
 /**
  * Runs `script` as a child that ends with us: signals are passed on, and should we be killed outright, its IPC channel closes,
- * on which it stops by itself. (With `a && b` in package.json npm would signal the shell in between, and nobody else.)
+ * on which it stops by itself.
  */
 function run(script, args) {
   const child = childProcess.spawn(process.execPath, [path.resolve(root, script)].concat(args), {
     stdio: ["inherit", "inherit", "inherit", "ipc"],
   });
   passSignals(child);
+  endWithParent(child);
   child.on("exit", (code, signal) => {
     process.exitCode = code === null ? 128 + (os.constants.signals[signal] || 0) : code;
   });
@@ -231,6 +232,16 @@ function passSignals(child) {
     process.on(signal, pass);
     child.on("close", () => process.removeListener(signal, pass));
   }
+}
+
+/** npm passes a SIGTERM to the shell between it and us, which dies of it and tells nobody. */
+function endWithParent(child) {
+  if (process.env.npm_lifecycle_event === undefined) return;
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid !== parent) child.kill("SIGTERM");
+  }, 250);
+  child.on("exit", () => clearInterval(watch));
 }
 
 function fail(sentence) {

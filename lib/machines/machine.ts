@@ -73,8 +73,12 @@ export interface CallOptions {
 /** A command as its caller sees it; one without input may be called without arguments. */
 // biome-ignore lint/suspicious/noConfusingVoidType: what an absent parameter is inferred as.
 export type Call<I, R> = [I] extends [void]
-  ? (input?: I, options?: CallOptions) => Promise<R>
-  : (input: I, options?: CallOptions) => Promise<R>;
+  ? (input?: I, options?: CallOptions) => Promise<Settled<R>>
+  : (input: I, options?: CallOptions) => Promise<Settled<R>>;
+
+/** A command without `return` gives `void` to TypeScript 5 and `undefined` to 6: its caller sees `void` in both. */
+// biome-ignore lint/suspicious/noConfusingVoidType: the type argument of a promise.
+export type Settled<R> = [R] extends [never] ? never : [R] extends [void] ? void : R;
 
 /** `room.do`: every command as an async function; its input is the schema's INPUT type. */
 export type Do<C> = {
@@ -120,8 +124,10 @@ export class Rejected<J extends string = string> extends LogboomError {
   /** What the command gave to `ctx.reject` beside the code. */
   readonly detail: unknown;
 
-  constructor(reason: J, detail?: unknown, command?: string) {
-    super("REJECTED", `${command ?? "the command"} was rejected: ${reason}`);
+  constructor(reason: J, about: { command?: string; detail?: unknown; cause?: unknown } = {}) {
+    const { command = "the command", detail, cause } = about;
+    const why = cause instanceof Error ? ` (${cause.name}: ${cause.message})` : "";
+    super("REJECTED", `${command} was rejected: ${reason}${why}`, { cause });
     this.name = "Rejected";
     this.reason = reason;
     this.detail = detail;
@@ -167,7 +173,7 @@ export function defineMachine<S, I, C, const J extends string = never>(spec: {
   checkName(spec.name);
   demand(
     Number.isSafeInteger(spec.version) && spec.version >= 1,
-    `version must be 1, 2, 3 …, got ${String(spec.version)}`,
+    `version must be 1, 2, 3 …, got ${show(spec.version)}`,
   );
   const rejects: readonly J[] = checkRejects(spec.rejects ?? []);
   const commands = checkCommands(spec.commands);
@@ -286,6 +292,8 @@ function checkedInitial(initial: () => unknown): Uint8Array {
   return encodeValue(state, "initial()");
 }
 
+/** For a message. (`String` throws for an object without prototype.) */
 function show(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value.slice(0, 80)) : String(value);
+  if (typeof value === "string") return JSON.stringify(value.slice(0, 80));
+  return isObject(value) ? "an object" : String(value);
 }

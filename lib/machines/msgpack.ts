@@ -14,10 +14,11 @@
 import { DecodeError, isLogboomError } from "../base/errors.js";
 import {
   bigintBytesMax,
-  depthMax,
+  envelopeDepthMax,
   isHighSurrogate,
   isLowSurrogate,
   tame,
+  unboundedBytes,
   utf8Length,
   type Value,
   weigh,
@@ -25,9 +26,9 @@ import {
 
 const bigintExtension = 1;
 
-/** @throws LogboomError `BAD_INPUT`, `TOO_LARGE` as `tame` does, with `what` in the message. */
+/** Encodes a value of any size. @throws LogboomError `BAD_INPUT` as `tame` does, with `what` in the message. */
 export function encodeValue(value: unknown, what: string = "value"): Uint8Array<ArrayBuffer> {
-  const tamed = tame(value, what);
+  const tamed = tame(value, what, unboundedBytes, envelopeDepthMax);
   // The weight is an upper bound, so nothing has to grow.
   const bytes = new Uint8Array(weigh(tamed));
   const writer: Writer = { bytes, view: new DataView(bytes.buffer), at: 0 };
@@ -39,7 +40,7 @@ export function encodeValue(value: unknown, what: string = "value"): Uint8Array<
  * The value of which `bytes` are the whole encoding, tame.
  *
  * @throws DecodeError for anything else: cut short, trailing bytes, keys that are no strings or come twice, `__proto__`, integers
- *         beyond 2^53, unknown extensions, more than 64 levels.
+ *         beyond 2^53, unknown extensions, more than 72 levels.
  */
 export function decodeValue(bytes: Uint8Array, what: string = "value"): Value {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -47,7 +48,7 @@ export function decodeValue(bytes: Uint8Array, what: string = "value"): Value {
   const value = read(reader, 0);
   if (reader.at !== bytes.length) fail(reader, "trailing bytes");
   try {
-    return tame(value, what, Number.POSITIVE_INFINITY);
+    return tame(value, what, unboundedBytes, envelopeDepthMax);
   } catch (cause) {
     if (isLogboomError(cause)) throw new DecodeError(cause.message, { cause });
     throw cause;
@@ -316,7 +317,7 @@ function readMap(reader: Reader, count: number, depth: number): object {
   enter(reader, 2 * count, depth);
   const object = Object.create(null) as Record<string, unknown>;
   for (let i = 0; i < count; i++) {
-    const key = read(reader, depthMax);
+    const key = read(reader, envelopeDepthMax);
     if (typeof key !== "string") return fail(reader, "a key that is no string");
     if (key === "__proto__") fail(reader, "the key __proto__");
     if (key in object) fail(reader, "a key that comes twice");
@@ -328,7 +329,7 @@ function readMap(reader: Reader, count: number, depth: number): object {
 /** Every item takes a byte at least, so a count beyond the rest is a lie: refused before anything is allocated for it. */
 function enter(reader: Reader, items: number, depth: number): void {
   if (items > reader.bytes.length - reader.at) fail(reader, "cut short");
-  if (depth >= depthMax) fail(reader, `nested deeper than ${depthMax}`);
+  if (depth >= envelopeDepthMax) fail(reader, `nested deeper than ${envelopeDepthMax}`);
 }
 
 function readExtension(reader: Reader, length: number): bigint {

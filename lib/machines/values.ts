@@ -28,10 +28,15 @@ export type Value =
 
 /** Containers may nest this deep. */
 export const depthMax = 64;
+/** What a format may add around a value: a snapshot's and a command's own arrays. */
+export const envelopeDepthMax: number = depthMax + 8;
 /** Bytes of a bigint's magnitude. */
 export const bigintBytesMax = 1024;
 /** Largest value by default, and the largest state: 64 MiB when encoded. */
 export const stateBytesMax: number = 64 * 1024 * 1024;
+
+/** For what was bounded elsewhere. A number that can be subtracted from, which Infinity is not. */
+export const unboundedBytes: number = Number.MAX_SAFE_INTEGER;
 
 /** What a tamed container weighs: an upper bound of its encoded bytes, and how many containers deep it is (1: holds none). */
 interface Measure {
@@ -58,8 +63,13 @@ export function checkValue(value: unknown, what: string, bytesMax: number = stat
  *
  * @throws LogboomError `BAD_INPUT`, naming path and rule; `TOO_LARGE`
  */
-export function tame(value: unknown, what: string, bytesMax: number = stateBytesMax): Value {
-  const walk: Walk = { what, path: [], above: [], budget: bytesMax, bytesMax };
+export function tame(
+  value: unknown,
+  what: string,
+  bytesMax: number = stateBytesMax,
+  levels: number = depthMax,
+): Value {
+  const walk: Walk = { what, path: [], above: [], budget: bytesMax, bytesMax, levels };
   return tameAt(walk, value);
 }
 
@@ -107,6 +117,7 @@ interface Walk {
   /** Bytes left. */
   budget: number;
   readonly bytesMax: number;
+  readonly levels: number;
 }
 
 function tameAt(walk: Walk, value: unknown): Value {
@@ -138,12 +149,12 @@ function tameObject(walk: Walk, value: object): Value {
   if (known !== undefined) {
     // Already tame, and shared: its weight counts again, or sharing would hide a state that cannot be written down.
     spend(walk, known.weight);
-    if (walk.above.length + known.height > depthMax) refuseDepth(walk);
+    if (walk.above.length + known.height > walk.levels) refuseDepth(walk);
     return value as Value;
   }
   if (isBytes(value)) return tameBytes(walk, value);
   if (walk.above.includes(value)) refuse(walk, "a cycle");
-  if (walk.above.length >= depthMax) refuseDepth(walk);
+  if (walk.above.length >= walk.levels) refuseDepth(walk);
   const before = walk.budget;
   spend(walk, 5);
   walk.above.push(value);
@@ -254,7 +265,7 @@ function spend(walk: Walk, bytes: number): void {
 }
 
 function refuseDepth(walk: Walk): never {
-  return refuse(walk, `nested deeper than ${depthMax}`);
+  return refuse(walk, `nested deeper than ${walk.levels}`);
 }
 
 function refuse(walk: Walk, found: string): never {

@@ -6,14 +6,14 @@
  * the next one, for it promises nothing that a crash could break.
  */
 import { must } from "../base/assert.js";
-import { isLogboomError, LogboomError } from "../base/errors.js";
+import { isLogboomError } from "../base/errors.js";
 import type { Entry, HardState, Index, SnapshotMetadata } from "../core/types.js";
 import { encodeBatch } from "./entry-batch.js";
 import type { Connection, Stores } from "./indexeddb-connection.js";
 import { damaged, headRecord, readBatch, valueBytesMax } from "./indexeddb-records.js";
 import type { IndexedDbSnapshots } from "./indexeddb-snapshots.js";
 import { afterWrite, type LogShape, planCompaction, storedState } from "./log-shape.js";
-import { noBody } from "./snapshot-names.js";
+import { noBody, wrongTerm } from "./snapshot-names.js";
 import type { Acknowledged, Loaded, Storage, StorageWrite } from "./storage.js";
 
 /** What a batch needs for an entry beside its data. */
@@ -101,10 +101,7 @@ export function openLog(
     if (!snapshots.has(snapshot)) throw noBody(snapshot);
     const found = await findTerms(connection, batches(), [plan.upTo, snapshot.index]);
     if (found[1] !== undefined && found[1] !== snapshot.term) {
-      throw new LogboomError(
-        "BAD_INPUT",
-        `entry ${snapshot.index} has term ${found[1]}, the snapshot says ${snapshot.term}`,
-      );
+      throw wrongTerm(snapshot, found[1]);
     }
     const compacted = { index: plan.upTo, term: found[0] ?? shape.compacted.term };
     const hardState = { ...shape.hardState, commit: Math.max(shape.hardState.commit, plan.commit) };

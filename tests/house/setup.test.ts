@@ -192,6 +192,17 @@ describe("the script it runs afterwards", { timeout: 60_000 }, () => {
     expect(await run.ended).toMatchObject({ code: 3, stdout: "running\ntold\n" });
   });
 
+  test("is told when the shell that npm put between is gone", async () => {
+    repo.write("task.mjs", waiting);
+    const shell = `${process.execPath} .ci/setup.cjs task.mjs; true`; // `; true`: or the shell becomes the command
+    const run = new Run(
+      spawn("/bin/sh", ["-c", shell], { cwd: repo.path, env: repo.env("npm start") }),
+    );
+    await run.stdoutHas("running");
+    run.child.kill("SIGTERM");
+    expect(await run.ended).toMatchObject({ stdout: "running\ntold\n" });
+  });
+
   test("learns by its channel that we were killed", async () => {
     repo.write("task.mjs", waiting);
     const run = repo.setUp("task.mjs");
@@ -261,20 +272,22 @@ class Repo {
   }
 
   setUp(...args: string[]): Run {
+    const script = join(this.path, ".ci/setup.cjs");
+    return new Run(spawn(process.execPath, [script, ...args], { env: this.env() }));
+  }
+
+  env(lifecycle?: string): NodeJS.ProcessEnv {
     const inherited = Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name));
-    return new Run(
-      spawn(process.execPath, [join(this.path, ".ci/setup.cjs"), ...args], {
-        env: {
-          ...Object.fromEntries(inherited),
-          npm_execpath: this.#npm,
-          npm_config_user_agent: "npm/11.0.0 node/v20.19.0 linux x64",
-          npm_config_cache: this.cache,
-          npm_config_fetch_retries: "0",
-          npm_config_registry: "http://127.0.0.1:1/", // nobody: no test asks the real one
-          NODE_ENV: "production", // development packages are installed all the same
-        },
-      }),
-    );
+    return {
+      ...Object.fromEntries(inherited),
+      ...(lifecycle === undefined ? {} : { npm_lifecycle_event: lifecycle }),
+      npm_execpath: this.#npm,
+      npm_config_user_agent: "npm/11.0.0 node/v20.19.0 linux x64",
+      npm_config_cache: this.cache,
+      npm_config_fetch_retries: "0",
+      npm_config_registry: "http://127.0.0.1:1/", // nobody: no test asks the real one
+      NODE_ENV: "production", // development packages are installed all the same
+    };
   }
 
   remove(): void {
