@@ -14,7 +14,8 @@ import type { Clock } from "../base/clock.js";
 import { DecodeError } from "../base/errors.js";
 import type { Random } from "../base/random.js";
 import { encodeMessages } from "../codec/raftpb.js";
-import type { ConfState, Message, NodeId } from "../core/types.js";
+import type { PeerStatus } from "../core/raw-node.js";
+import type { ConfState, Index, Message, NodeId } from "../core/types.js";
 import { decodeCommand, type Stamp, stamp } from "../machines/command.js";
 import type { Applied } from "../machines/replica.js";
 import { createStamper } from "../machines/stamper.js";
@@ -328,7 +329,7 @@ export class RoomPeer<S> {
     }
     const reached = this.node.peers();
     const peers = [...ids].map((id) =>
-      this.#peerView(id, now, (reached.get(id)?.match ?? 0) + caughtUpSlack >= status.commit),
+      this.#peerView(id, now, isCaughtUp(reached.get(id), status.commit)),
     );
     return { self: this.id, peers, busy: this.confState.votersOutgoing.length > 0 };
   }
@@ -355,4 +356,9 @@ export class RoomPeer<S> {
           : now - contact.linkedAt,
     };
   }
+}
+
+/** Its log meets ours, and what it lacks is on its way. */
+function isCaughtUp(reached: PeerStatus | undefined, commit: Index): boolean {
+  return reached?.state === "replicate" && reached.match + caughtUpSlack >= commit;
 }
