@@ -325,6 +325,8 @@ export function stop(raft: Raft, error: LogboomError): void {
   raft.messages = [];
   raft.held = [];
   raft.readStates = [];
+  raft.role = "follower";
+  raft.leader = noNode;
   dropReads(raft);
   raft.say("error", () => error.message);
 }
