@@ -8,7 +8,7 @@
 import { assert } from "../base/assert.js";
 import { encodedBytesOf, isConfChange, payloadBytesOf } from "./entries.js";
 import { storageAppendResponse } from "./messages.js";
-import type { Raft } from "./raft.js";
+import { type Raft, trace } from "./raft.js";
 import type { Entry, HardState, Index, Message, Ready, SoftState, Write } from "./types.js";
 
 /** A write under way and what waits for it. */
@@ -72,6 +72,7 @@ export class Handover {
     if (messages.length > 0) raft.messages = [];
     if (readStates.length > 0) raft.readStates = [];
     if (droppedReads.length > 0) raft.droppedReads = [];
+    if (raft.config.trace !== undefined) trace(raft, "Ready");
     return {
       messages: messages.length > 0 ? messages : noMessages,
       write,

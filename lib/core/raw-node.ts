@@ -23,7 +23,7 @@ import {
 } from "./membership.js";
 import { proposalMessage, readIndexMessage, transferLeaderMessage } from "./messages.js";
 import { confState, Raft } from "./raft.js";
-import { broadcastHeartbeat } from "./replication.js";
+import { beat } from "./reading.js";
 import {
   accepted,
   type ProposalFate,
@@ -35,7 +35,7 @@ import {
   type StepResult,
 } from "./results.js";
 import { type BasicStatus, basicStatus, type Status, status } from "./status.js";
-import { campaign, step, tick } from "./step.js";
+import { campaignNow, step, tick } from "./step.js";
 import {
   type ConfChange,
   type ConfChangeV2,
@@ -95,7 +95,7 @@ export class RawNode {
 
   /** Starts an election now. */
   campaign(): Result {
-    return this.#ask((raft) => campaign(raft));
+    return this.#ask((raft) => campaignNow(raft));
   }
 
   /** Proposes one command, or several to be appended together. A follower forwards it, unless that is turned off. */
@@ -170,7 +170,7 @@ export class RawNode {
   ping(): Result {
     return this.#ask((raft) => {
       if (raft.role !== "leader") return "notLeader";
-      broadcastHeartbeat(raft);
+      beat(raft);
       return undefined;
     });
   }

@@ -109,7 +109,7 @@ export class Script {
   }
 
   setLevel(name: string): void {
-    const level = levels.findIndex((each) => each === name.toUpperCase());
+    const level = (levels as readonly string[]).indexOf(name.toUpperCase());
     if (level < 0) {
       throw new ScriptError(`log levels must be either of [${levels.join(" ")}]`);
     }
