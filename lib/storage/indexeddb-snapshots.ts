@@ -197,7 +197,7 @@ function openSink(connection: Connection, id: SnapshotId, finish: Finish): Snaps
       if (!open) return;
       open = false;
       waiting = [];
-      await connection.write(["chunks"], (stores) => erase(stores, id));
+      await connection.write(["snapshots", "chunks"], (stores) => erase(stores, id));
     },
   };
 }

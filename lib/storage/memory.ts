@@ -20,7 +20,14 @@ import {
 } from "./log-shape.js";
 import { checkMeta, platformRandomBytes } from "./meta-limits.js";
 import { checkNotBelow } from "./not-below.js";
-import { checkDroppable, newestFirst, noBody, noSnapshot, sameSnapshot } from "./snapshot-names.js";
+import {
+  checkDroppable,
+  newestFirst,
+  noBody,
+  noSnapshot,
+  sameSnapshot,
+  wrongTerm,
+} from "./snapshot-names.js";
 import type {
   Acknowledged,
   OpenedStore,
@@ -125,6 +132,7 @@ function memoryStorage(medium: MemoryMedium, lifeline: Lifeline, check: () => vo
     async compact(snapshot, upTo) {
       check();
       const plan = planCompaction(medium.shape, snapshot, upTo);
+      checkTerm(medium.entries, snapshot);
       name(medium, snapshot);
       const { hardState, compacted, last } = medium.shape;
       const at = medium.entries.find((entry) => entry.index === plan.upTo);
@@ -223,6 +231,11 @@ function name(medium: MemoryMedium, metadata: SnapshotMetadata): void {
   const found = medium.snapshots.find((stored) => sameSnapshot(stored.metadata, metadata));
   if (found === undefined) throw noBody(metadata);
   keep(medium, { ...found, named: true });
+}
+
+function checkTerm(entries: readonly Entry[], snapshot: SnapshotMetadata): void {
+  const at = entries.find((entry) => entry.index === snapshot.index);
+  if (at !== undefined && at.term !== snapshot.term) throw wrongTerm(snapshot, at.term);
 }
 
 /** The whole body of a snapshot at once, for small ones and for tests. */

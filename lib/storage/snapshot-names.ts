@@ -1,6 +1,6 @@
 /** Snapshots by name: index and term. The rules every adapter keeps about them. Pure. */
 import { LogboomError } from "../base/errors.js";
-import type { SnapshotMetadata } from "../core/types.js";
+import type { SnapshotMetadata, Term } from "../core/types.js";
 import type { LogShape } from "./log-shape.js";
 
 /** Index and term name a snapshot: by State Machine Safety two with the same hold the same state. */
@@ -45,5 +45,13 @@ export function noBody(metadata: SnapshotMetadata): LogboomError {
   return new LogboomError(
     "BAD_INPUT",
     `the body of the snapshot at index ${metadata.index}, term ${metadata.term} must be finished first, or come with it`,
+  );
+}
+
+/** For a snapshot of this node's own log whose term the log does not confirm. */
+export function wrongTerm(metadata: SnapshotMetadata, found: Term): LogboomError {
+  return new LogboomError(
+    "BAD_INPUT",
+    `entry ${metadata.index} has term ${found}, its snapshot says ${metadata.term}`,
   );
 }

@@ -1,0 +1,64 @@
+/**
+ * Writer: one write in flight, what waits is joined.
+ *
+ * While the disk works on one write the core goes on; everything it produces meanwhile becomes the next write (group
+ * commit), so a slow disk makes larger writes, never a longer queue. Dissertation §10.2.1.
+ *
+ * Invariant: `durable` is called in the order of the writes' ids. After the first failure nothing is written any more: a
+ * failed flush is never retried.
+ */
+import type { Write } from "../core/types.js";
+import { joinWrites } from "../storage/join-writes.js";
+
+export interface WriterOptions {
+  /** Makes one write durable. */
+  save(write: Write): Promise<void>;
+  /** `write`, and with it every earlier one, is durable. */
+  durable(write: Write): void;
+  /** The first failure; nothing follows it. */
+  failed(error: unknown): void;
+}
+
+export interface Writer {
+  enqueue(write: Write): void;
+  /** Resolves when nothing is in flight and nothing waits (also after a failure or `stop`). */
+  idle(): Promise<void>;
+  /** Forgets what waits; what is in flight ends unreported. */
+  stop(): void;
+}
+
+export function createWriter({ save, durable, failed }: WriterOptions): Writer {
+  let waiting: Write | undefined;
+  let running: Promise<void> | undefined;
+  let stopped = false;
+
+  const run = async (): Promise<void> => {
+    while (waiting !== undefined && !stopped) {
+      const write = waiting;
+      waiting = undefined;
+      try {
+        await save(write);
+        if (!stopped) durable(write);
+      } catch (error) {
+        if (stopped) return;
+        stopped = true;
+        failed(error);
+      }
+    }
+  };
+
+  return {
+    enqueue(write) {
+      if (stopped) return;
+      waiting = waiting === undefined ? write : joinWrites(waiting, write);
+      running ??= run().finally(() => {
+        running = undefined;
+      });
+    },
+    idle: () => running ?? Promise.resolve(),
+    stop() {
+      stopped = true;
+      waiting = undefined;
+    },
+  };
+}
