@@ -64,7 +64,7 @@ export const relayClientDefaults = {
   /** A connection that held so long starts the back-off anew. */
   steadyMs: 5_000,
   /** Bytes waiting in the socket beyond which envelopes are dropped. */
-  queuedBytesMax: 256 * 1024,
+  queuedBytesMax: 262_144,
 } as const;
 
 export interface RelayClient extends Way {
