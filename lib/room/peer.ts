@@ -242,7 +242,8 @@ export class RoomPeer<S> {
     try {
       const { kind, body } = unpackFrame(frame);
       if (kind === raftFrame) this.node.receive(from, body);
-      else this.#onControl(from, decodeControl(body));
+      else if (kind === controlFrame) this.#onControl(from, decodeControl(body));
+      else throw new DecodeError(`a frame of kind ${kind}, which rooms do not speak`);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       this.#refused += 1;
