@@ -4,7 +4,8 @@
 import { LogboomError } from "../../lib/base/errors.js";
 import { seededRandom } from "../../lib/base/random.js";
 import type { NodeId } from "../../lib/core/types.js";
-import { RaftNode, type RaftNodeOptions } from "../../lib/runtime/index.js";
+import type { RaftNodeOptions } from "../../lib/runtime/node-options.js";
+import { RaftNode } from "../../lib/runtime/raft-node.js";
 import type { AppliedEntry, StateMachine } from "../../lib/runtime/state-machine.js";
 import {
   createMemoryMedium,
