@@ -16,7 +16,7 @@ export default defineConfig({
           name: "node",
           environment: "node",
           include: ["tests/**/*.test.ts"],
-          exclude: [browserTests, "tests/e2e/**", "tests/types/**"],
+          exclude: [browserTests, "tests/e2e/**"],
         },
       },
       {

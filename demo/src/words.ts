@@ -43,7 +43,7 @@ type Facts = Pick<
 /** The one sentence: can this board be written now, and if not, whom does it wait for? */
 export function roomSentence(status: Facts, peers: readonly Peer[]): Sentence {
   if (status.halted !== undefined)
-    return { tone: "stopped", text: `This tab has stopped for good: ${status.halted}` };
+    return { tone: "stopped", text: `this tab has stopped for good: ${status.halted}` };
   if (status.role === "joining")
     return { tone: "waiting", text: "joining: the others are letting this tab in" };
   if (status.quorum === "ok") return { tone: "good", text: writable(status, peers) };

@@ -14,7 +14,8 @@ import type { Clock } from "../base/clock.js";
 import { DecodeError } from "../base/errors.js";
 import type { Random } from "../base/random.js";
 import { encodeMessages } from "../codec/raftpb.js";
-import type { ConfState, Message, NodeId } from "../core/types.js";
+import type { PeerStatus } from "../core/raw-node.js";
+import type { ConfState, Index, Message, NodeId } from "../core/types.js";
 import { decodeCommand, type Stamp, stamp } from "../machines/command.js";
 import type { Applied } from "../machines/replica.js";
 import { createStamper } from "../machines/stamper.js";
@@ -31,7 +32,7 @@ import type { HeldSlot } from "./slots.js";
 export interface RoomPeerEvents {
   applied(command: Applied): void;
   restored(): void;
-  /** A way to a leader opened, or a refusal came: what waits may be sent again. */
+  /** There may be a new way to a leader: what waits may be sent again. */
   resend(): void;
   /** Role, leader, term, commit, configuration, links or state moved. */
   changed(): void;
@@ -71,6 +72,8 @@ export class RoomPeer<S> {
   #node: RaftNode<Applied> | undefined;
   #stopAutopilot: () => void = () => {};
   #refused = 0;
+  #failure: unknown;
+  #running = false;
   #wasMember = false;
   readonly #openedAt: number;
   /** While this peer leads. */
@@ -114,12 +117,18 @@ export class RoomPeer<S> {
           events.changed();
         },
         progressed: () => events.changed(),
-        failed: (error) => events.failed(error),
+        failed: (error) => {
+          this.#failure ??= error;
+          if (this.#running) events.failed(error);
+        },
       },
     });
     this.#configured();
+    this.#node.start();
+    if (this.#failure !== undefined) throw this.#failure;
     transport.onPeer((event) => this.#onLink(event));
     transport.onFrame((from, frame) => this.#onFrame(from, frame));
+    this.#running = true;
     this.#stopAutopilot = startAutopilot({
       clock,
       limits: browserLimits,
@@ -248,8 +257,6 @@ export class RoomPeer<S> {
       case "command":
         this.#onCommand(from, control.command);
         return;
-      case "refused":
-        return;
       case "bye":
         this.contacts.goodbye(from);
         this.#options.events.changed();
@@ -328,7 +335,7 @@ export class RoomPeer<S> {
     }
     const reached = this.node.peers();
     const peers = [...ids].map((id) =>
-      this.#peerView(id, now, (reached.get(id)?.match ?? 0) + caughtUpSlack >= status.commit),
+      this.#peerView(id, now, isCaughtUp(reached.get(id), status.commit)),
     );
     return { self: this.id, peers, busy: this.confState.votersOutgoing.length > 0 };
   }
@@ -355,4 +362,9 @@ export class RoomPeer<S> {
           : now - contact.linkedAt,
     };
   }
+}
+
+/** Its log meets ours, and what it lacks is on its way. */
+function isCaughtUp(reached: PeerStatus | undefined, commit: Index): boolean {
+  return reached?.state === "replicate" && reached.match + caughtUpSlack >= commit;
 }

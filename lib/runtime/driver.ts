@@ -20,6 +20,7 @@ import type {
   ReadState,
   Snapshot,
   SoftState,
+  Term,
   Write,
 } from "../core/types.js";
 import type { Storage } from "../storage/storage.js";
@@ -29,8 +30,8 @@ import { createWriter, type Writer } from "./writer.js";
 export interface DriverEvents<Result> {
   /** Sends to one peer; false when the message is known to be lost. */
   send(message: Message): boolean;
-  /** A command was applied here. */
-  applied(index: Index, result: Result): void;
+  /** A command of `bytes` was applied here. */
+  applied(index: Index, result: Result, bytes: number): void;
   /** The machine was replaced by a snapshot's state. */
   restored(snapshot: Snapshot): void;
   /** The configuration changed. */
@@ -50,6 +51,7 @@ export interface DriverOptions<Result> {
   /** The configuration at the start and the last applied index, both as of the snapshot restored from. */
   readonly confState: ConfState;
   readonly applied: Index;
+  readonly appliedTerm: Term;
   readonly events: DriverEvents<Result>;
 }
 
@@ -60,7 +62,7 @@ export class Driver<Result> {
   readonly #writer: Writer;
   #confState: ConfState;
   #applied: Index;
-  #appliedTerm = 0;
+  #appliedTerm: Term;
   #failed = false;
   #pumping = false;
 
@@ -70,6 +72,7 @@ export class Driver<Result> {
     this.#events = options.events;
     this.#confState = options.confState;
     this.#applied = options.applied;
+    this.#appliedTerm = options.appliedTerm;
     this.#writer = createWriter({
       save: (write) => options.storage.append(write),
       durable: (write) => this.#turn(() => this.#durable(write)),
@@ -83,7 +86,7 @@ export class Driver<Result> {
   get applied(): Index {
     return this.#applied;
   }
-  get appliedTerm(): number {
+  get appliedTerm(): Term {
     return this.#appliedTerm;
   }
   get failed(): boolean {
@@ -163,25 +166,29 @@ export class Driver<Result> {
         next: entry.index,
       });
     }
-    this.#applied = entry.index;
-    this.#appliedTerm = entry.term;
     if (entry.type !== "EntryNormal") {
       this.#applyConfChange(entry);
-    } else if (entry.data.length > 0) {
-      const { index, term, data } = entry;
-      this.#events.applied(index, this.#machine.apply({ index, term, data }));
+      return;
     }
+    const { index, term, data } = entry;
+    const result = data.length > 0 ? this.#machine.apply({ index, term, data }) : undefined;
+    this.#applied = index;
+    this.#appliedTerm = term;
+    if (result !== undefined) this.#events.applied(index, result, data.length);
   }
 
+  /** The core may send a snapshot to a newcomer meanwhile: `applied`, configuration and machine move together, after it. */
   #applyConfChange(entry: Entry): void {
     const confState = this.#core.applyConfChange(entry);
     const { context } =
       entry.type === "EntryConfChange"
         ? decodeConfChange(entry.data)
         : decodeConfChangeV2(entry.data);
-    this.#confState = confState;
     const change = { index: entry.index, confState, context };
     this.#machine.applyConfChange?.(change);
+    this.#confState = confState;
+    this.#applied = entry.index;
+    this.#appliedTerm = entry.term;
     this.#events.configured(change);
   }
 

@@ -6,6 +6,7 @@
  *
  * Invariant: a node that failed never acknowledges again; a new one is opened from the store.
  */
+import { concatBytes } from "../base/bytes.js";
 import type { Clock } from "../base/clock.js";
 import type { Random } from "../base/random.js";
 import { decodeMessages } from "../codec/raftpb.js";
@@ -19,6 +20,7 @@ import {
   type Message,
   type NodeId,
   type Snapshot,
+  type SnapshotMetadata,
   type SoftState,
 } from "../core/types.js";
 import type { Loaded, OpenedStore } from "../storage/storage.js";
@@ -82,6 +84,9 @@ async function foundCluster(store: OpenedStore, id: NodeId, body: Uint8Array): P
   return { hardState, snapshot: metadata, entries: [], compacted: { index: 1, term: 1 } };
 }
 
+/** Before the first entry: what a store without a snapshot starts from. */
+const nothing: SnapshotMetadata = { index: 0, term: 0, confState: emptyConfState };
+
 function isEmpty({ snapshot, entries, hardState }: Loaded): boolean {
   return snapshot === undefined && entries.length === 0 && hardState.term === 0;
 }
@@ -95,33 +100,29 @@ export class RaftNode<Result> {
   readonly #store: OpenedStore;
   readonly #stopTicks: () => void;
   #refused = 0;
+  #started = false;
+  /** The last one made for a follower: several newcomers at once share it. */
+  #sent: Snapshot | undefined;
 
-  /** Loads the store and starts. @throws LogboomError `STORAGE_FAILED`, `DECODE` when the snapshot is damaged. */
+  /** Loads the store; nothing happens before `start`. @throws LogboomError `STORAGE_FAILED`, `DECODE` when the snapshot is damaged. */
   static async open<Result>(options: RaftNodeOptions<Result>): Promise<RaftNode<Result>> {
     let loaded = await options.store.storage.load();
     if (options.found !== undefined && isEmpty(loaded)) {
       loaded = await foundCluster(options.store, options.id, options.found());
     }
-    let latest: Snapshot | undefined;
     if (loaded.snapshot !== undefined) {
-      const data = await readBody(options.store, loaded.snapshot);
-      options.machine.restore(data);
-      latest = { metadata: loaded.snapshot, data, unknown: undefined };
+      options.machine.restore(await readBody(options.store, loaded.snapshot));
     }
-    return new RaftNode(options, loaded, latest);
+    return new RaftNode(options, loaded);
   }
 
-  private constructor(
-    options: RaftNodeOptions<Result>,
-    loaded: Loaded,
-    latest: Snapshot | undefined,
-  ) {
+  private constructor(options: RaftNodeOptions<Result>, loaded: Loaded) {
     const { id, store, machine, timing, events } = options;
     this.id = id;
     this.#machine = machine;
     this.#store = store;
-    this.#snapshots = new Snapshots(store, latest, options.snapshotPolicy);
-    const confState = latest?.metadata.confState ?? emptyConfState;
+    this.#snapshots = new Snapshots(store, loaded.snapshot, options.snapshotPolicy);
+    const { confState, index, term } = loaded.snapshot ?? nothing;
     this.#core = new RawNode(
       {
         id,
@@ -132,17 +133,14 @@ export class RaftNode<Result> {
         // Whoever forwards does it above the core, so that the leader stamps what it proposes.
         forwardProposals: false,
         random: options.random,
-        snapshot: (_to, atLeast) => {
-          const newest = this.#snapshots.latest;
-          return newest !== undefined && newest.metadata.index >= atLeast ? newest : undefined;
-        },
+        snapshot: (_to, atLeast) => this.#snapshotNow(atLeast),
       },
       {
         hardState: loaded.hardState,
         confState,
         compacted: loaded.compacted,
         entries: loaded.entries,
-        applied: latest?.metadata.index ?? 0,
+        applied: index,
       },
     );
     this.#driver = new Driver<Result>({
@@ -150,14 +148,16 @@ export class RaftNode<Result> {
       storage: store.storage,
       machine,
       confState,
-      applied: latest?.metadata.index ?? 0,
+      applied: index,
+      appliedTerm: term,
       events: {
         send: (message) => events.send(message.to, message),
-        applied: (index, result) => {
+        applied: (index, result, bytes) => {
+          this.#snapshots.count(bytes);
           events.applied(index, result);
         },
         restored: (snapshot) => {
-          this.#snapshots.installed(snapshot);
+          this.#snapshots.installed(snapshot.metadata);
           events.restored();
         },
         configured: events.configured,
@@ -175,10 +175,14 @@ export class RaftNode<Result> {
     });
     store.onLost((error) => this.#driver.fail(error));
     this.#stopTicks = options.clock.every(timing.tickMs, () => {
-      this.#driver.drive((core) => core.tick());
+      if (this.#started) this.#drive((core) => core.tick());
     });
-    // What the log already holds as committed is applied before anybody hears of us.
-    this.#driver.drive(() => {});
+  }
+
+  /** Begins: applies what the log already holds as committed, before anybody hears of us. */
+  start(): void {
+    this.#started = true;
+    this.#drive(() => {});
   }
 
   get confState(): ConfState {
@@ -242,6 +246,20 @@ export class RaftNode<Result> {
 
   #drive<T>(input: (core: RawNode) => T): T | undefined {
     return this.#driver.drive(input);
+  }
+
+  /**
+   * The machine as it is now. An older one on disk would not do for a newcomer: its configuration does not name it yet, and
+   * who is not named in a snapshot must refuse it.
+   */
+  #snapshotNow(atLeast: Index): Snapshot | undefined {
+    const { applied: index, appliedTerm: term, confState } = this.#driver;
+    if (index < atLeast || index === 0) return undefined;
+    if (this.#sent?.metadata.index !== index) {
+      const data = concatBytes(...this.#machine.snapshot());
+      this.#sent = { metadata: { index, term, confState }, data, unknown: undefined };
+    }
+    return this.#sent;
   }
 
   #maybeSnapshot(): void {

@@ -1,14 +1,13 @@
 /**
- * Snapshots: when to take one, and the newest one for followers that need it.
+ * Snapshots: when to take one, and how the log is cut behind it.
  *
  * A snapshot is taken after so many applied entries or bytes since the last, written beside the log, and only then is the log
- * cut; some entries stay behind it for followers that are a little slow. The newest body is kept in memory: the core asks for
- * it synchronously. Dissertation §5.1.
+ * cut; some entries stay behind it for followers that are a little slow. Dissertation §5.1.
  *
  * Invariant: the log is never cut beyond the newest durable snapshot.
  */
 import { concatBytes } from "../base/bytes.js";
-import { noBytes, type Snapshot, type SnapshotMetadata } from "../core/types.js";
+import { noBytes, type SnapshotMetadata } from "../core/types.js";
 import type { OpenedStore } from "../storage/storage.js";
 
 export interface SnapshotPolicy {
@@ -29,24 +28,19 @@ export const defaultSnapshotPolicy: SnapshotPolicy = {
 export class Snapshots {
   readonly #store: Pick<OpenedStore, "storage" | "snapshots">;
   readonly #policy: SnapshotPolicy;
-  #latest: Snapshot | undefined;
+  #latest: SnapshotMetadata | undefined;
   #entries = 0;
   #bytes = 0;
   #taking = false;
 
   constructor(
     store: Pick<OpenedStore, "storage" | "snapshots">,
-    latest: Snapshot | undefined,
+    latest: SnapshotMetadata | undefined,
     policy: SnapshotPolicy = defaultSnapshotPolicy,
   ) {
     this.#store = store;
     this.#latest = latest;
     this.#policy = policy;
-  }
-
-  /** The newest durable one with its body. */
-  get latest(): Snapshot | undefined {
-    return this.#latest;
   }
 
   /** One more command of `bytes` was applied. */
@@ -62,7 +56,7 @@ export class Snapshots {
   }
 
   /** A snapshot came from the leader and is durable. */
-  installed(snapshot: Snapshot): void {
+  installed(snapshot: SnapshotMetadata): void {
     this.#latest = snapshot;
     this.#entries = 0;
     this.#bytes = 0;
@@ -83,9 +77,9 @@ export class Snapshots {
     try {
       const data = concatBytes(...chunks);
       await save(this.#store, metadata, data);
-      if ((this.#latest?.metadata.index ?? 0) >= metadata.index) return undefined;
-      const previous = this.#latest?.metadata;
-      this.#latest = { metadata, data, unknown: undefined };
+      if ((this.#latest?.index ?? 0) >= metadata.index) return undefined;
+      const previous = this.#latest;
+      this.#latest = metadata;
       const upTo = Math.max(0, metadata.index - this.#policy.trailing);
       await this.#store.storage.compact(metadata, upTo);
       await dropOlder(this.#store, previous);
