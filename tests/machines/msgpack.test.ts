@@ -27,6 +27,10 @@ describe("round trip", () => {
       }),
     );
   });
+  test("NaN has one encoding, whatever bits a platform gives it", () => {
+    const odd = new Float64Array(new BigUint64Array([0xfff8000000000001n]).buffer);
+    expect(hex(encodeValue(odd[0]))).toBe("cb7ff8000000000000");
+  });
   test("another order of keys has other bytes", () => {
     expect(hex(encodeValue({ a: 1, b: 2 }))).not.toBe(hex(encodeValue({ b: 2, a: 1 })));
   });
