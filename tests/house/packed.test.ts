@@ -2,7 +2,7 @@
  * The package as users get it: packed, installed from the tarball into a fresh Vite project, built and served without a plug-in,
  * loaded in Chromium; imported in Node, where nothing of a browser may be touched; and read by a strict compiler.
  */
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer, type Server } from "node:http";
@@ -14,6 +14,7 @@ import { attachRelay, type Relay } from "logboom/relay";
 import { type Browser, chromium } from "playwright";
 import * as vite from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { WebSocket } from "ws";
 import { build } from "../../.ci/build.mjs";
 import { launchOptions } from "../../.ci/chromium.mjs";
 import { npmCli } from "./npm-cli.js";
@@ -135,8 +136,10 @@ describe("in a fresh Vite project", { timeout: 120_000 }, () => {
 
 describe("in Node", { timeout: 60_000 }, () => {
   const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  // simple-peer asks for `window` when it is loaded; that is why logboom itself loads logboom/webrtc on demand.
+  const asks = ["./webrtc", "./package.json"];
   const names = Object.keys(exports)
-    .filter((subPath) => subPath !== "./package.json")
+    .filter((subPath) => !asks.includes(subPath))
     .map((subPath) => `logboom${subPath.slice(1)}`);
 
   test.each(names)(
@@ -156,6 +159,35 @@ describe("in Node", { timeout: 60_000 }, () => {
       expect(stdout).toBe("imported\n");
     },
   );
+});
+
+describe("its command", { timeout: 60_000 }, () => {
+  const logboom = join(project, "node_modules/.bin/logboom");
+
+  test("logboom relay relays", async () => {
+    const child = spawn(logboom, ["relay", "--port", "0"], { cwd: project });
+    const [line] = await once(child.stdout, "data");
+    const url = /^Relaying at (ws:\S+)\n$/.exec(`${line}`)?.[1];
+    const socket = new WebSocket(`${url}`);
+    await once(socket, "open");
+    child.kill("SIGTERM");
+    await once(socket, "close");
+    expect(await once(child, "exit")).toEqual([0, null]);
+  });
+
+  test.each([
+    { given: "", says: "logboom relay [options]" },
+    { given: "rely", says: 'there is no command "rely"' },
+    { given: "relay --prot 1", says: "Unknown option '--prot'" },
+    { given: "relay --port x", says: 'must be a number from 0 to 65535, got "x"' },
+    { given: "relay --path x", says: '--path must start with a slash, got "x"' },
+    { given: "relay --host 192.0.2.1", says: "of 192.0.2.1 cannot be used" },
+  ])("logboom $given: $says", async ({ given, says }) => {
+    const { code, stderr } = await run(logboom, given.split(" ").filter(Boolean)).catch((e) => e);
+    expect(code).toBe(1);
+    expect(stderr).toContain(says);
+    expect(stderr).not.toMatch(/\n\s+at /);
+  });
 });
 
 describe("types", { timeout: 120_000 }, () => {
