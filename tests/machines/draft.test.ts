@@ -1,3 +1,4 @@
+/** Drafts: what a command may do to a state, and what it may not. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { openDraft } from "../../lib/machines/draft.js";

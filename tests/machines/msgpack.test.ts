@@ -1,3 +1,4 @@
+/** MessagePack: exact round trips, pinned bytes, a second opinion, and hostile bytes. */
 import { decode as decodeWithPackage, encode as encodeWithPackage } from "@msgpack/msgpack";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
