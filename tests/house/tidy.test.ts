@@ -37,10 +37,8 @@ const runtimeMayImport = [
 
 /** Each third-party package of what we ship, and the one or two files it sits behind. */
 const behind: Readonly<Record<string, readonly string[]>> = {
-  "@msgpack/msgpack": ["lib/machines/msgpack.ts"],
   "@standard-schema/spec": ["lib/machines/input.ts", "lib/machines/machine.ts"],
   idb: ["lib/storage/indexeddb.ts", "lib/storage/indexeddb-connection.ts"],
-  immer: ["lib/machines/draft.ts"],
   "simple-peer": ["lib/transport/webrtc.ts"],
   tweetnacl: ["lib/security/identity.ts", "lib/security/seal.ts"],
   ws: ["relay/attach.ts", "relay/connection.ts"],
