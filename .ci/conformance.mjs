@@ -54,7 +54,9 @@ async function main() {
   const named = given[0] ?? process.env.ETCD_RAFT_TESTDATA;
   const folder = named === undefined ? join(root, "../shared/etcd-testdata") : resolve(named);
   if (!existsSync(folder) || !statSync(folder).isDirectory()) {
-    console.error(`conformance: no directory ${folder}${named === undefined ? "; nothing to run" : ""}`);
+    console.error(
+      `conformance: no directory ${folder}${named === undefined ? "; nothing to run" : ""}`,
+    );
     return finish(0, 0, named === undefined ? 0 : 2);
   }
   if (!build()) {
@@ -78,14 +80,19 @@ async function main() {
           continue;
         }
         const { directive, expected, actual } = outcome.difference;
-        console.log(`${file}:${directive.line}: ${directive.command}\nexpected:\n${show(expected)}\nactual:\n${show(actual)}\n`);
+        console.log(
+          `${file}:${directive.line}: ${directive.command}\nexpected:\n${show(expected)}\nactual:\n${show(actual)}\n`,
+        );
       } catch (error) {
-        console.log(`${file}: ${error instanceof Error ? (error.stack ?? error.message) : error}\n`);
+        console.log(
+          `${file}: ${error instanceof Error ? (error.stack ?? error.message) : error}\n`,
+        );
       }
       failed++;
     }
   }
-  if (passed + failed === 0) console.error(`conformance: no .txt file in ${scriptKinds.join(", ")} under ${folder}`);
+  if (passed + failed === 0)
+    console.error(`conformance: no .txt file in ${scriptKinds.join(", ")} under ${folder}`);
   finish(passed, failed, failed > 0 ? 1 : 0);
 }
 

@@ -14,6 +14,7 @@
 import { assert } from "../base/assert.js";
 import type { Log } from "./config.js";
 import { encodedBytes, memoryBytes } from "./entries.js";
+import { TermRuns } from "./term-runs.js";
 import type { Entry, Index, Snapshot, SnapshotMetadata, Term } from "./types.js";
 
 const noEntries: readonly Entry[] = [];
@@ -32,6 +33,7 @@ export class RaftLog {
   #entries: Entry[];
   #compactedIndex: Index;
   #compactedTerm: Term;
+  #terms: TermRuns;
   #memory = 0;
   /** The last slice, since a leader takes the same one for each follower. */
   #sliced: { from: Index; to: Index; max: number; entries: readonly Entry[] } | undefined;
@@ -59,7 +61,8 @@ export class RaftLog {
     this.#entries = [...start.entries];
     this.#compactedIndex = start.compacted.index;
     this.#compactedTerm = start.compacted.term;
-    for (const entry of this.#entries) this.#memory += memoryBytes(entry);
+    this.#terms = new TermRuns(start.compacted);
+    for (const entry of this.#entries) this.#account(entry);
     this.applyBytesMax = start.applyBytesMax;
     this.committed = start.committed;
     this.applied = start.applied;
@@ -226,8 +229,13 @@ export class RaftLog {
     for (let i = skip; i < entries.length; i++) {
       const entry = entries[i] as Entry;
       this.#entries.push(entry);
-      this.#memory += memoryBytes(entry);
+      this.#account(entry);
     }
+  }
+
+  #account(entry: Entry): void {
+    this.#memory += memoryBytes(entry);
+    this.#terms.append(entry.index, entry.term);
   }
 
   #truncate(from: Index): void {
@@ -246,19 +254,18 @@ export class RaftLog {
       this.#memory -= memoryBytes(this.#entries[i] as Entry);
     }
     this.#entries.length = keep;
+    this.#terms.truncate(from);
   }
 
   /**
    * The highest index at or below `index` whose term is at most `term`: where a log whose entry at `index` has `term` may meet
    * ours. Its term is 0 when it is not known. §3.5's optimisation; one round per term, not per entry.
    */
-  findConflictByTerm(index: Index, term: Term): { index: Index; term: Term } {
-    for (let at = index; at > 0; at--) {
-      const ours = this.term(at);
-      if (ours === undefined) return { index: at, term: 0 };
-      if (ours <= term) return { index: at, term: ours };
-    }
-    return { index: 0, term: 0 };
+  findConflictByTerm(index: Index, term: Term): { readonly index: Index; readonly term: Term } {
+    // Beyond the end, and before the beginning: nothing is known of the terms there.
+    if (index > this.lastIndex || index < this.#compactedIndex) return { index, term: 0 };
+    const found = this.#terms.lastAtMost(index, term);
+    return found ?? { index: Math.max(0, this.#compactedIndex - 1), term: 0 };
   }
 
   commitTo(index: Index): void {
@@ -379,6 +386,7 @@ export class RaftLog {
     this.#compactedTerm = this.term(index) as Term;
     const dropped = this.#entries.splice(0, index - this.#compactedIndex);
     for (const entry of dropped) this.#memory -= memoryBytes(entry);
+    this.#terms.compact(index);
     this.#compactedIndex = index;
     this.#sliced = undefined;
   }
@@ -396,6 +404,7 @@ export class RaftLog {
     this.#sliced = undefined;
     this.#compactedIndex = index;
     this.#compactedTerm = term;
+    this.#terms = new TermRuns({ index, term });
     this.stable = index;
     this.handedOut = index;
     this.snapshot = snapshot;

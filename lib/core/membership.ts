@@ -9,10 +9,11 @@ import { applyChange, isJoint, type Membership } from "./confchange.js";
 import { decodeConfChange } from "./confchange-codec.js";
 import { describeConfChange, describeConfiguration, hexId } from "./describe.js";
 import { emptyEntry, isConfChange, payloadBytesOf, proposedEntry } from "./entries.js";
-import { appendEntries, becomeFollower, type Raft, switched } from "./raft.js";
+import { appendEntries, becomeFollower, install, type Raft, trace } from "./raft.js";
 import { answerConfirmedReads, releasePostponedReads } from "./reading.js";
 import { broadcastAppend, maybeCommit, maybeSendAppend } from "./replication.js";
 import type { Refusal } from "./results.js";
+import { traceProposedChange } from "./trace.js";
 import {
   type ConfChangeV2,
   type Entry,
@@ -47,8 +48,15 @@ function withoutRefusedChanges(raft: Raft, entries: readonly Entry[]): readonly 
     if (!isConfChange(entry)) return entry;
     if (refuseConfChange(raft, entry) !== undefined) return emptyEntry;
     raft.pendingConfIndex = last + position + 1;
+    if (raft.config.trace !== undefined) traceProposal(raft, entry);
     return entry;
   });
+}
+
+function traceProposal(raft: Raft, entry: Entry): void {
+  const change = tryDecode(entry);
+  const prop = change === undefined ? undefined : traceProposedChange(change);
+  if (prop !== undefined) trace(raft, "ChangeConf", undefined, prop);
 }
 
 /**
@@ -127,8 +135,7 @@ export function applyConfChange(raft: Raft, entry: Entry): void {
 }
 
 function switchTo(raft: Raft, membership: Membership): void {
-  raft.tracker.install(membership);
-  raft.say("info", () => switched(raft));
+  install(raft, membership);
   const own = raft.ownProgress;
   if (raft.role === "leader" && (own === undefined || own.isLearner)) {
     // Who is no voter must not lead: it would count on others' disks alone, and drop every proposal.

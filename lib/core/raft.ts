@@ -9,16 +9,23 @@
  */
 import { assert, must } from "../base/assert.js";
 import { LogboomError } from "../base/errors.js";
-import { confStateOf, type Newcomers, restoreMembership } from "./confchange.js";
+import { confStateOf, type Membership, type Newcomers, restoreMembership } from "./confchange.js";
 import type { FullConfig, LogLevel, RestoredState } from "./config.js";
 import { describeConfiguration, hexId } from "./describe.js";
-import { emptyEntry, makeEntry, payloadBytesOf } from "./entries.js";
+import { emptyEntry, isConfChange, makeEntry, payloadBytesOf } from "./entries.js";
 import { Inflights } from "./inflights.js";
 import { RaftLog } from "./log.js";
 import { appendAccepted } from "./messages.js";
 import type { Progress } from "./progress.js";
 import { ReadQueue } from "./reads.js";
 import type { Refusal } from "./results.js";
+import {
+  type TraceEvent,
+  type TraceName,
+  traceEvent,
+  traceNameOf,
+  traceNewConfiguration,
+} from "./trace.js";
 import { Tracker } from "./tracker.js";
 import {
   type ConfState,
@@ -47,6 +54,8 @@ export class Raft {
   /** Ticks since we heard from a leader or voted; for a leader, since it last checked its quorum. */
   electionElapsed = 0;
   heartbeatElapsed = 0;
+  /** Ticks since the start. */
+  now = 0;
   /** Drawn anew in every term, so that split votes do not repeat (§3.4). */
   electionTimeout = 0;
   /** Ticks for which no vote is given after a start, because a lease may rest on what the former life heard. */
@@ -113,6 +122,7 @@ export class Raft {
       makeInflights: () => new Inflights(config.inflightAppendsMax, config.inflightBytesMax),
     };
     Object.defineProperty(this.newcomers, "lastIndex", { get: () => this.log.lastIndex });
+    trace(this, "InitState");
     installConfState(this, start.confState);
     if (config.reads === "lease" && this.term > 0) this.voteBlackout = config.electionTicks;
     becomeFollower(this, this.term, noNode);
@@ -154,12 +164,42 @@ function describeStart(raft: Raft): string {
 export function installConfState(raft: Raft, state: ConfState): void {
   const changed = restoreMembership(state, raft.newcomers);
   assert(changed.ok, "a saved configuration that cannot be restored", { state });
-  raft.tracker.install(changed.membership);
-  raft.say("info", () => switched(raft));
+  install(raft, changed.membership);
 }
 
-export function switched(raft: Raft): string {
-  return `${hexId(raft.id)} switched to configuration ${describeConfiguration(raft.tracker.configuration)}`;
+export function install(raft: Raft, membership: Membership): void {
+  if (raft.config.trace !== undefined) {
+    trace(raft, "ApplyConfChange", undefined, traceNewConfiguration(membership.configuration));
+  }
+  raft.tracker.install(membership);
+  // What confirmed our leadership was counted by another configuration.
+  raft.reads.endLease();
+  raft.say(
+    "info",
+    () =>
+      `${hexId(raft.id)} switched to configuration ${describeConfiguration(raft.tracker.configuration)}`,
+  );
+}
+
+/** Tells the trace listener, if there is one. */
+export function trace(
+  raft: Raft,
+  name: TraceName,
+  message?: Message,
+  prop?: TraceEvent["prop"],
+): void {
+  raft.config.trace?.(traceEvent(name, raft, message, prop));
+}
+
+export function traceMessage(raft: Raft, verb: "Send" | "Receive", message: Message): void {
+  const name = traceNameOf(verb, message);
+  if (name === undefined) return;
+  const own = verb === "Send" ? raft.ownProgress : undefined;
+  const prop =
+    own !== undefined && message.type === "MsgApp"
+      ? { match: own.match, next: own.next }
+      : undefined;
+  trace(raft, name, message, prop);
 }
 
 export function confState(raft: Raft): ConfState {
@@ -172,6 +212,7 @@ export function confState(raft: Raft): ConfState {
 export function send(raft: Raft, message: Message): void {
   if (isPromise(raft, message)) raft.held.push(message);
   else raft.messages.push(message);
+  if (raft.config.trace !== undefined) traceMessage(raft, "Send", message);
 }
 
 function isPromise(raft: Raft, { type }: Message): boolean {
@@ -243,6 +284,7 @@ export function becomeFollower(raft: Raft, term: Term, leader: NodeId): void {
   raft.leader = leader;
   raft.setApplyAhead(raft.applyUnpersisted);
   raft.say("info", () => `${hexId(raft.id)} became follower at term ${raft.term}`);
+  trace(raft, "BecomeFollower");
 }
 
 export function becomeCandidate(raft: Raft): void {
@@ -252,6 +294,7 @@ export function becomeCandidate(raft: Raft): void {
   raft.vote = raft.id;
   raft.requestedSnapshot = 0;
   raft.say("info", () => `${hexId(raft.id)} became candidate at term ${raft.term}`);
+  trace(raft, "BecomeCandidate");
 }
 
 /** Asks without committing to anything: neither term nor vote move (§9.6). */
@@ -276,6 +319,7 @@ export function becomeLeader(raft: Raft): void {
   own.recentActive = true;
   // There may be an unapplied change anywhere in the log we inherit: propose none before all of it is applied.
   raft.pendingConfIndex = raft.log.lastIndex;
+  trace(raft, "BecomeLeader");
   // The entry with which a term opens, so that earlier ones can be committed (§3.6.2, §6.4).
   const refusal = appendEntries(raft, [emptyEntry]);
   assert(refusal === undefined, "empty entry was dropped", { refusal });
@@ -294,6 +338,9 @@ export function appendEntries(raft: Raft, entries: readonly Entry[]): Refusal | 
     return "tooMuchUncommitted";
   }
   raft.uncommittedBytes += payload;
+  if (raft.config.trace !== undefined) {
+    for (const entry of entries) if (!isConfChange(entry)) trace(raft, "Replicate");
+  }
   let index = raft.log.lastIndex;
   const appended = new Array<Entry>(entries.length);
   for (let i = 0; i < entries.length; i++) {
@@ -325,6 +372,8 @@ export function stop(raft: Raft, error: LogboomError): void {
   raft.messages = [];
   raft.held = [];
   raft.readStates = [];
+  raft.role = "follower";
+  raft.leader = noNode;
   dropReads(raft);
   raft.say("error", () => error.message);
 }

@@ -8,11 +8,11 @@
  */
 import { assert } from "../base/assert.js";
 import type { LogboomError } from "../base/errors.js";
-import { InvariantError } from "../base/errors.js";
 import { encodeConfChange } from "./confchange-codec.js";
 import { type Config, completeConfig, emptyState, limit, type RestoredState } from "./config.js";
-import { encodedBytesOf, isConfChange, payloadBytesOf, proposedEntry } from "./entries.js";
+import { proposedEntry } from "./entries.js";
 import { askForSnapshot, forgetLeader } from "./follower.js";
+import { Handover } from "./handover.js";
 import { reportSnapshot, reportUnreachable } from "./leader.js";
 import {
   appliedTo,
@@ -21,16 +21,9 @@ import {
   refuseConfChange,
   setGroupCommit,
 } from "./membership.js";
-import {
-  proposalMessage,
-  readIndexMessage,
-  storageAppendResponse,
-  transferLeaderMessage,
-} from "./messages.js";
-import type { Progress } from "./progress.js";
+import { proposalMessage, readIndexMessage, transferLeaderMessage } from "./messages.js";
 import { confState, Raft } from "./raft.js";
-import { holdsLease } from "./reading.js";
-import { broadcastHeartbeat } from "./replication.js";
+import { beat } from "./reading.js";
 import {
   accepted,
   type ProposalFate,
@@ -41,107 +34,39 @@ import {
   result,
   type StepResult,
 } from "./results.js";
-import { campaign, step, tick } from "./step.js";
+import { type BasicStatus, basicStatus, type Status, status } from "./status.js";
+import { campaignNow, step, tick } from "./step.js";
 import {
   type ConfChange,
   type ConfChangeV2,
   type ConfState,
   type Entry,
-  type HardState,
   type Index,
   type Message,
   type NodeId,
   noNode,
   type Ready,
-  type Role,
-  type SoftState,
   type Term,
   type Write,
 } from "./types.js";
 import { refuseMessage } from "./validation.js";
 
-/** The cheap part of `status()`. */
-export interface BasicStatus {
-  readonly id: NodeId;
-  readonly term: Term;
-  readonly vote: NodeId;
-  readonly commit: Index;
-  readonly applied: Index;
-  readonly lastIndex: Index;
-  readonly role: Role;
-  readonly leader: NodeId;
-  readonly leadTransferee: NodeId;
-  readonly stopped: LogboomError | undefined;
-}
-
-/** What a leader knows of a peer, as of now. */
-export type PeerStatus = Readonly<
-  Pick<
-    Progress,
-    | "match"
-    | "next"
-    | "state"
-    | "recentActive"
-    | "isPaused"
-    | "isLearner"
-    | "pendingSnapshot"
-    | "commit"
-    | "commitGroup"
-  >
-> & { readonly inflight: number; readonly inflightBytes: number };
-
-export interface Status extends BasicStatus {
-  readonly confState: ConfState;
-  /** On a leader: every member, ourselves included, ascending. Empty on others. */
-  readonly peers: ReadonlyMap<NodeId, PeerStatus>;
-  readonly firstIndex: Index;
-  /** Entries in memory only, so far as we know. */
-  readonly unstableCount: number;
-  /** Bytes the log occupies in memory, roughly. */
-  readonly logBytes: number;
-  readonly uncommittedBytes: number;
-  /** Reads waiting here, as leader or forwarded. */
-  readonly pendingReads: number;
-  readonly inLease: boolean;
-}
-
-/** Waits for its write: what may then be said, our own votes and acknowledgements included. */
-interface Outstanding {
-  readonly write: Write;
-  readonly held: readonly Message[];
-}
-
-/** Entries handed out together to be applied. */
-interface Batch {
-  readonly last: Index;
-  readonly encodedBytes: number;
-  readonly payloadBytes: number;
-}
-
-const noMessages: readonly Message[] = [];
-const noBytesArrays: readonly Uint8Array[] = [];
-const noReadStates: Ready["readStates"] = [];
+export type { BasicStatus, PeerStatus, Status } from "./status.js";
 
 /** What only `testing/script.ts` may see. */
 interface Internals {
   readonly raft: Raft;
-  readonly outstanding: Outstanding[];
+  readonly handover: Handover;
 }
 
 let internalsOf: (node: RawNode) => Internals;
 
 export class RawNode {
   readonly #raft: Raft;
-  #hardState: HardState;
-  #softState: SoftState;
-  #writes = 0;
-  readonly #outstanding: Outstanding[] = [];
-  readonly #applying: Batch[] = [];
-  /** Configuration entries handed out and waiting for their verdict. */
-  #undecided: Index[] = [];
+  readonly #handover: Handover;
 
   static {
-    internalsOf = (node) => ({ raft: node.#raft, outstanding: node.#outstanding });
+    internalsOf = (node) => ({ raft: node.#raft, handover: node.#handover });
   }
 
   /**
@@ -150,8 +75,7 @@ export class RawNode {
    */
   constructor(config: Config, restored: RestoredState = emptyState) {
     this.#raft = new Raft(completeConfig(config), restored);
-    this.#hardState = this.#currentHardState();
-    this.#softState = this.#currentSoftState();
+    this.#handover = new Handover(this.#raft);
   }
 
   // — input —
@@ -171,7 +95,7 @@ export class RawNode {
 
   /** Starts an election now. */
   campaign(): Result {
-    return this.#ask((raft) => campaign(raft));
+    return this.#ask((raft) => campaignNow(raft));
   }
 
   /** Proposes one command, or several to be appended together. A follower forwards it, unless that is turned off. */
@@ -246,7 +170,7 @@ export class RawNode {
   ping(): Result {
     return this.#ask((raft) => {
       if (raft.role !== "leader") return "notLeader";
-      broadcastHeartbeat(raft);
+      beat(raft);
       return undefined;
     });
   }
@@ -283,103 +207,12 @@ export class RawNode {
 
   /** Whether `ready()` has anything. A peek. */
   hasReady(): boolean {
-    const raft = this.#raft;
-    const { log } = raft;
-    return (
-      raft.messages.length > 0 ||
-      raft.held.length > 0 ||
-      log.hasNextEntries ||
-      log.hasCommittedEntries ||
-      raft.readStates.length > 0 ||
-      raft.droppedReads.length > 0 ||
-      log.nextSnapshot() !== undefined ||
-      this.#hardStateChanged() ||
-      this.#softStateChanged()
-    );
+    return this.#handover.hasReady();
   }
 
   /** Everything new since the last call; it counts as taken. */
   ready(): Ready {
-    const raft = this.#raft;
-    const softState = this.#takeSoftState();
-    const committedEntries = this.#takeCommitted();
-    const write = this.#takeWrite();
-    const { messages, readStates, droppedReads } = raft;
-    if (messages.length > 0) raft.messages = [];
-    if (readStates.length > 0) raft.readStates = [];
-    if (droppedReads.length > 0) raft.droppedReads = [];
-    return {
-      messages: messages.length > 0 ? messages : noMessages,
-      write,
-      committedEntries,
-      readStates: readStates.length > 0 ? readStates : noReadStates,
-      droppedReads: droppedReads.length > 0 ? droppedReads : noBytesArrays,
-      softState,
-    };
-  }
-
-  #takeSoftState(): SoftState | undefined {
-    if (!this.#softStateChanged()) return undefined;
-    this.#softState = this.#currentSoftState();
-    return this.#softState;
-  }
-
-  #takeCommitted(): readonly Entry[] {
-    const raft = this.#raft;
-    const entries = raft.stopped === undefined ? raft.log.nextCommittedEntries() : [];
-    const last = entries[entries.length - 1];
-    if (last === undefined) return entries;
-    const batch = {
-      last: last.index,
-      encodedBytes: encodedBytesOf(entries),
-      payloadBytes: payloadBytesOf(entries),
-    };
-    raft.log.acceptApplying(batch.last, batch.encodedBytes);
-    this.#applying.push(batch);
-    for (const entry of entries) if (isConfChange(entry)) this.#undecided.push(entry.index);
-    return entries;
-  }
-
-  #takeWrite(): Write | undefined {
-    const raft = this.#raft;
-    if (raft.stopped !== undefined) return undefined;
-    const { log } = raft;
-    const entries = log.nextEntries();
-    const snapshot = log.nextSnapshot();
-    const previous = this.#hardState;
-    const changed = this.#hardStateChanged();
-    if (entries.length === 0 && snapshot === undefined && !changed && raft.held.length === 0) {
-      return undefined;
-    }
-    if (changed) this.#hardState = this.#currentHardState();
-    const binding =
-      this.#hardState.term !== previous.term || this.#hardState.vote !== previous.vote;
-    const write: Write = {
-      id: ++this.#writes,
-      hardState: changed ? this.#hardState : undefined,
-      snapshot,
-      entries,
-      sync: entries.length > 0 || snapshot !== undefined || binding,
-    };
-    const held = raft.held;
-    raft.held = [];
-    // Attached to every write while anything is in memory only: were it attached only to the write that holds the entries, a change
-    // of term in between would void it, and nothing would ever tell us that they are durable.
-    const unstable = log.unstableCount > 0;
-    if (unstable || snapshot !== undefined) {
-      held.push(
-        storageAppendResponse({
-          to: raft.id,
-          term: raft.term,
-          index: unstable ? log.lastIndex : 0,
-          logTerm: unstable ? log.lastTerm : 0,
-          snapshot,
-        }),
-      );
-    }
-    log.acceptInProgress();
-    this.#outstanding.push({ write, held });
-    return write;
+    return this.#handover.take();
   }
 
   /**
@@ -391,8 +224,8 @@ export class RawNode {
   persisted(write: Write): readonly Message[] {
     const raft = this.#raft;
     const owed: Message[] = [];
-    for (const message of takeHeld(this, write)) {
-      if (raft.stopped !== undefined) return noMessages;
+    for (const message of this.#handover.takeHeld(write)) {
+      if (raft.stopped !== undefined) return [];
       if (message.to === raft.id) step(raft, message);
       else owed.push(message);
     }
@@ -410,22 +243,10 @@ export class RawNode {
       index,
       applying: raft.log.applying,
     });
-    this.#undecided = this.#undecided.filter((at) => at > raft.confIndex);
-    const undecided = this.#undecided[0];
-    assert(undecided === undefined || undecided > index, "applyConfChange was not called", {
-      index: undecided,
-    });
-    let encoded = 0;
-    let payload = 0;
-    for (let batch = this.#applying[0]; batch !== undefined && batch.last <= index; ) {
-      encoded += batch.encodedBytes;
-      payload += batch.payloadBytes;
-      this.#applying.shift();
-      batch = this.#applying[0];
-    }
+    const { encodedBytes, payloadBytes } = this.#handover.takeApplied(index);
     if (raft.stopped !== undefined) return;
-    appliedTo(raft, index, encoded);
-    raft.uncommittedBytes = Math.max(0, raft.uncommittedBytes - payload);
+    appliedTo(raft, index, encodedBytes);
+    raft.uncommittedBytes = Math.max(0, raft.uncommittedBytes - payloadBytes);
   }
 
   /**
@@ -436,13 +257,8 @@ export class RawNode {
    */
   applyConfChange(entry: Entry, verdict: "accept" | "refuse" = "accept"): ConfState {
     const raft = this.#raft;
-    this.#undecided = this.#undecided.filter((at) => at > raft.confIndex);
     if (entry.index <= raft.confIndex) return confState(raft);
-    assert(this.#undecided[0] === entry.index, "not the configuration entry to be decided", {
-      index: entry.index,
-      expected: this.#undecided[0],
-    });
-    this.#undecided.shift();
+    this.#handover.decide(entry.index);
     if (verdict === "accept" && raft.stopped === undefined) applyConfChange(raft, entry);
     else raft.confIndex = entry.index;
     return confState(raft);
@@ -465,38 +281,11 @@ export class RawNode {
   }
 
   basicStatus(): BasicStatus {
-    const { id, term, vote, role, leader, leadTransferee, stopped, log } = this.#raft;
-    return {
-      id,
-      term,
-      vote,
-      commit: log.committed,
-      applied: log.applied,
-      lastIndex: log.lastIndex,
-      role,
-      leader,
-      leadTransferee,
-      stopped,
-    };
+    return basicStatus(this.#raft);
   }
 
   status(): Status {
-    const raft = this.#raft;
-    const peers = new Map<NodeId, PeerStatus>();
-    if (raft.role === "leader") {
-      for (const { id, progress } of raft.tracker.peers) peers.set(id, peerStatus(progress));
-    }
-    return {
-      ...this.basicStatus(),
-      confState: confState(raft),
-      peers,
-      firstIndex: raft.log.firstIndex,
-      unstableCount: raft.log.unstableCount,
-      logBytes: raft.log.memory,
-      uncommittedBytes: raft.uncommittedBytes,
-      pendingReads: raft.reads.waiting + raft.forwardedReads.length,
-      inLease: holdsLease(raft),
-    };
+    return status(this.#raft);
   }
 
   /** Entries in [from, to) that are still in memory. @throws InvariantError outside of the log */
@@ -581,69 +370,18 @@ export class RawNode {
     if (role !== "leader" || log.term(log.applied) !== term) return undefined;
     return tracker.groupsConsistent;
   }
-
-  // — changes since the last ready() —
-
-  #currentHardState(): HardState {
-    const { term, vote, log } = this.#raft;
-    return { term, vote, commit: log.committed };
-  }
-
-  #hardStateChanged(): boolean {
-    const { term, vote, log } = this.#raft;
-    const known = this.#hardState;
-    return known.term !== term || known.vote !== vote || known.commit !== log.committed;
-  }
-
-  #currentSoftState(): SoftState {
-    const { leader, role } = this.#raft;
-    return { leader, role };
-  }
-
-  #softStateChanged(): boolean {
-    return this.#softState.leader !== this.#raft.leader || this.#softState.role !== this.#raft.role;
-  }
-}
-
-function peerStatus(progress: Progress): PeerStatus {
-  return {
-    match: progress.match,
-    next: progress.next,
-    state: progress.state,
-    recentActive: progress.recentActive,
-    isPaused: progress.isPaused,
-    isLearner: progress.isLearner,
-    pendingSnapshot: progress.pendingSnapshot,
-    commit: progress.commit,
-    commitGroup: progress.commitGroup,
-    inflight: progress.inflights.count,
-    inflightBytes: progress.inflights.bytes,
-  };
 }
 
 // — for testing/script.ts alone: etcd's scripts deliver one by one what `persisted` takes in at once —
 
 /** What waits for `write`, in order: our own messages and the append response too. */
 export function held(node: RawNode, write: Write): readonly Message[] {
-  return internalsOf(node).outstanding.find((each) => each.write.id === write.id)?.held ?? [];
+  return internalsOf(node).handover.held(write);
 }
 
 /** What waits for `write` and all before it, which is forgotten. */
 export function takeHeld(node: RawNode, write: Write): readonly Message[] {
-  const { outstanding } = internalsOf(node);
-  const first = outstanding[0];
-  if (first === undefined || write.id < first.write.id) {
-    throw new InvariantError("a write that is not outstanding", { id: write.id });
-  }
-  if (first.write.id === write.id) {
-    outstanding.shift();
-    return first.held;
-  }
-  const taken: Message[] = [];
-  while (outstanding[0] !== undefined && outstanding[0].write.id <= write.id) {
-    taken.push(...(outstanding.shift() as Outstanding).held);
-  }
-  return taken;
+  return internalsOf(node).handover.takeHeld(write);
 }
 
 /** Takes in a message without the checks of `step`; the refusal, if it held a request. */

@@ -35,26 +35,48 @@ function confirmLater(raft: Raft, request: Message): void {
     answer(raft, request, raft.log.committed);
     return;
   }
-  raft.reads.add(raft.log.committed, request);
-  raft.reads.echo(raft.id, raft.reads.lastPosition);
+  enqueue(raft, request);
   broadcastHeartbeat(raft);
 }
 
-/** True if nobody else can lead yet, by the clocks (§6.4.1). */
+function enqueue(raft: Raft, request: Message | undefined): void {
+  raft.reads.add(raft.log.committed, request, raft.now);
+  raft.reads.echo(raft.id, raft.reads.lastPosition);
+}
+
+/** A round of heartbeats. Where reads go by lease, its answers renew the lease: a lease is a read that nobody asked for. */
+export function beat(raft: Raft): void {
+  const { reads } = raft.config;
+  if (reads === "lease" && raft.checkQuorum && !raft.tracker.isSoleVoter(raft.id)) {
+    enqueue(raft, undefined);
+  }
+  broadcastHeartbeat(raft);
+}
+
+/**
+ * True if nobody else can lead yet, by the clocks (§6.4.1): a quorum has heard from us since `leaseStart`, and whoever hears from a
+ * leader votes for nobody for `electionTicks`. One tick less, because the first tick after hearing may come at once, and one less again
+ * for the part of the present tick that has passed. etcd's leader answers as long as its last CheckQuorum succeeded, up to twice as long.
+ */
 export function holdsLease(raft: Raft): boolean {
+  const { leaseStart } = raft.reads;
   return (
     raft.role === "leader" &&
     raft.config.reads === "lease" &&
     raft.checkQuorum &&
     raft.leadTransferee === noNode &&
-    !raft.leaseForfeited
+    !raft.leaseForfeited &&
+    leaseStart !== undefined &&
+    raft.now - leaseStart < raft.config.electionTicks - 1
   );
 }
 
 /** Answers every read that a quorum has confirmed by now. */
 export function answerConfirmedReads(raft: Raft): void {
   const position = raft.tracker.quorumOf((id) => raft.reads.echoedBy(id));
-  for (const { request, index } of raft.reads.confirm(position)) answer(raft, request, index);
+  for (const { request, index } of raft.reads.confirm(position)) {
+    if (request !== undefined) answer(raft, request, index);
+  }
 }
 
 function answer(raft: Raft, request: Message, index: Index): void {

@@ -3,16 +3,18 @@
  *
  * Each read gets the next position. Heartbeats carry the position of the latest read, followers echo it, and once a quorum has
  * echoed a position every read up to it is answered: one round of heartbeats confirms any number of reads, and a context used twice
- * confuses nobody. Dissertation §6.4; compare etcd/raft read_only.go (3.7).
+ * confuses nobody. The time at which a confirmed position was sent is the start of the leader's lease. Dissertation §6.4; compare etcd/raft read_only.go (3.7).
  *
  * Not here: what the answer is sent as (leader.ts).
  */
 import { type Index, type Message, type NodeId, noBytes } from "./types.js";
 
-/** A read and the commit index when it arrived. */
+/** A read, and the commit index and the tick when it arrived. */
 export interface PendingRead {
   readonly index: Index;
-  readonly request: Message;
+  /** Undefined for one that nobody asked for: it only renews the lease. */
+  readonly request: Message | undefined;
+  readonly sentAt: number;
 }
 
 export class ReadQueue {
@@ -22,6 +24,8 @@ export class ReadQueue {
   readonly #echoed = new Map<NodeId, number>();
   /** Reads that arrived before the first commit of the term. */
   postponed: Message[] = [];
+  /** When the heartbeats were sent that a quorum has answered last; undefined: none. */
+  leaseStart: number | undefined;
 
   get waiting(): number {
     return this.#waiting.length + this.postponed.length;
@@ -32,8 +36,8 @@ export class ReadQueue {
     return this.#confirmed + this.#waiting.length;
   }
 
-  add(index: Index, request: Message): void {
-    this.#waiting.push({ index, request });
+  add(index: Index, request: Message | undefined, sentAt: number): void {
+    this.#waiting.push({ index, request, sentAt });
   }
 
   /** What the next heartbeats carry. */
@@ -55,13 +59,23 @@ export class ReadQueue {
     if (position <= this.#confirmed) return [];
     const count = Math.min(position - this.#confirmed, this.#waiting.length);
     this.#confirmed += count;
-    return this.#waiting.splice(0, count);
+    const confirmed = this.#waiting.splice(0, count);
+    this.leaseStart = confirmed[count - 1]?.sentAt ?? this.leaseStart;
+    return confirmed;
+  }
+
+  endLease(): void {
+    this.leaseStart = undefined;
   }
 
   /** Takes out everything that will not be answered: the term is over. */
   clear(): readonly Message[] {
     if (this.waiting === 0 && this.#confirmed === 0 && this.#echoed.size === 0) return [];
-    const dropped = [...this.#waiting.map((read) => read.request), ...this.postponed];
+    const dropped = [
+      ...this.#waiting.flatMap(({ request }) => (request === undefined ? [] : [request])),
+      ...this.postponed,
+    ];
+    this.endLease();
     this.#waiting = [];
     this.postponed = [];
     this.#confirmed = 0;

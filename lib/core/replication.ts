@@ -9,7 +9,7 @@ import { describeProgress, hexId } from "./describe.js";
 import { payloadBytesOf } from "./entries.js";
 import { appendMessage, heartbeatMessage, snapshotMessage } from "./messages.js";
 import type { Progress } from "./progress.js";
-import { type Raft, send } from "./raft.js";
+import { type Raft, send, trace } from "./raft.js";
 import type { Entry, Index, NodeId } from "./types.js";
 
 const noEntries: readonly Entry[] = [];
@@ -123,7 +123,9 @@ export function broadcastHeartbeat(raft: Raft): void {
 /** Moves the commit index to what a quorum holds; true if it moved. */
 export function maybeCommit(raft: Raft): boolean {
   // Counting replicas commits only the leader's own term; earlier entries follow with it (§3.6.2, figure 3.7).
-  return raft.log.maybeCommit(raft.tracker.committedIndex(), raft.term);
+  const moved = raft.log.maybeCommit(raft.tracker.committedIndex(), raft.term);
+  if (raft.config.trace !== undefined) trace(raft, "Commit");
+  return moved;
 }
 
 /** The commit index has moved: followers hear of it now, unless they were to wait for the next append or heartbeat. */

@@ -18,13 +18,14 @@ import { dropProposal, hearLeader, stepFollower } from "./follower.js";
 import { checkQuorum, stepLeader } from "./leader.js";
 import { appliedTo } from "./membership.js";
 import { campaignTransfer } from "./messages.js";
-import { acknowledge, becomeFollower, type Raft } from "./raft.js";
-import { broadcastHeartbeat } from "./replication.js";
+import { acknowledge, becomeFollower, type Raft, traceMessage } from "./raft.js";
+import { beat } from "./reading.js";
 import type { Refusal } from "./results.js";
 import { type Message, noNode } from "./types.js";
 
 /** Takes in `message`; answers why a request in it was refused, if so. */
 export function step(raft: Raft, message: Message): Refusal | undefined {
+  if (raft.config.trace !== undefined) traceMessage(raft, "Receive", message);
   // A leader's lease may rest on what we heard before we were restarted.
   if (raft.voteBlackout > 0 && isVoteRequest(message) && !isTransfer(message)) return undefined;
   if (message.term > raft.term) {
@@ -183,6 +184,7 @@ function stepCandidate(raft: Raft, message: Message): Refusal | undefined {
 
 /** One tick: a follower comes nearer to an election, a leader to its next heartbeat and check of its quorum. */
 export function tick(raft: Raft): void {
+  raft.now++;
   if (raft.voteBlackout > 0) raft.voteBlackout--;
   raft.electionElapsed++;
   if (raft.role === "leader") tickLeader(raft);
@@ -192,7 +194,15 @@ export function tick(raft: Raft): void {
   }
 }
 
-export function campaign(raft: Raft): Refusal | undefined {
+/** By the owner's wish. A voter whose leader answers reads by lease must not call an election while the lease may last. */
+export function campaignNow(raft: Raft): Refusal | undefined {
+  if (raft.config.reads === "lease" && raft.role === "follower" && inLease(raft)) {
+    return "leaseReads";
+  }
+  return campaign(raft);
+}
+
+function campaign(raft: Raft): Refusal | undefined {
   return startElection(raft, raft.config.preVote ? "preElection" : "election");
 }
 
@@ -207,6 +217,6 @@ function tickLeader(raft: Raft): void {
   }
   if (raft.heartbeatElapsed >= raft.config.heartbeatTicks) {
     raft.heartbeatElapsed = 0;
-    broadcastHeartbeat(raft);
+    beat(raft);
   }
 }

@@ -46,6 +46,8 @@ export class Commands {
   readonly #calls = new Set<Call>();
   readonly #numbered = new Map<number, Call>();
   #client: Client | undefined;
+  /** The last number given. */
+  #last = 0;
   #closed: LogboomError | undefined;
 
   constructor(options: CommandsOptions) {
@@ -102,10 +104,13 @@ export class Commands {
   #number(call: Call): Uint8Array | undefined {
     const { client: id, author, machineVersion } = this.#options;
     const logTime = this.#options.logTime();
-    if (logTime === undefined || this.#numbered.size >= unfinishedMax / 2) return undefined;
+    if (logTime === undefined) return undefined;
     this.#client ??= createClient(id, logTime);
     const client = this.#client;
+    // Half of what the session would take: the numbers between the oldest open call and this one.
+    if (this.#last >= client.low() + unfinishedMax / 2 - 1) return undefined;
     const sequence = client.begin();
+    this.#last = sequence;
     call.sequence = sequence;
     this.#numbered.set(sequence, call);
     const { command: name, input } = call;

@@ -20,8 +20,6 @@ export type Control =
     }
   /** A command for the leader to stamp and propose. */
   | { readonly type: "command"; readonly command: Uint8Array }
-  /** The receiver of a command cannot take it: not the leader, or for the reason given. */
-  | { readonly type: "refused"; readonly sequence: number; readonly reason: string }
   /** The sender's page is going away. A hint: nothing relies on its arrival. */
   | { readonly type: "bye" }
   /** The receiver's id was removed from the room: it must come back under a new one. */
@@ -51,12 +49,6 @@ export function decodeControl(body: Uint8Array): Control {
       return {
         type: "command",
         command: bytes(fields["command"], "command", undefined, commandBytesMax),
-      };
-    case "refused":
-      return {
-        type: "refused",
-        sequence: integer(fields["sequence"], "sequence", 1),
-        reason: text(fields["reason"], "reason", 200),
       };
     case "bye":
       return { type: "bye" };

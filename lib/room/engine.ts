@@ -17,6 +17,7 @@ import type { Applied } from "../machines/replica.js";
 import { type ClientId, clientId } from "../machines/seed.js";
 import type { Acknowledged } from "../storage/storage.js";
 import { Commands } from "./commands.js";
+import type { SlotOpening } from "./open-peer.js";
 import type { RoomPeer, RoomPeerEvents } from "./peer.js";
 import type { SlotRecord } from "./registry.js";
 import type { HeldSlot, Slots } from "./slots.js";
@@ -41,17 +42,13 @@ export interface EngineOptions<S> {
   readonly author: string;
   readonly machineVersion: number;
   /** Opens the peer of a held slot: store, identity, links, state; not yet started. */
-  openPeer(
-    slot: HeldSlot,
-    adopted: boolean,
-    events: RoomPeerEvents,
-    notBelow?: Acknowledged,
-  ): Promise<RoomPeer<S>>;
+  openPeer(opening: SlotOpening): Promise<RoomPeer<S>>;
   /** The peer of this slot is a member of the room, by what its store holds. */
   founded(slot: HeldSlot): Promise<void>;
   /** Links two peers of this page. */
   connect(a: RoomPeer<S>, b: RoomPeer<S>): void;
-  deleteStore(slot: HeldSlot): Promise<void>;
+  /** Deletes the store of a closed peer. */
+  deletePeer(peer: RoomPeer<S>): Promise<void>;
 }
 
 export class RoomEngine<S> {
@@ -92,7 +89,13 @@ export class RoomEngine<S> {
   /** Takes a slot and starts its peer. @throws LogboomError `NO_STORAGE`, `STORAGE_FAILED` */
   async start(): Promise<void> {
     const { slots, clock } = this.#options;
-    await this.#openOwn(await slots.takeOwn(clock.wall()));
+    const slot = await slots.takeOwn(clock.wall());
+    try {
+      await this.#openOwn(slot);
+    } catch (error) {
+      slot.release();
+      throw error;
+    }
     this.#stops.push(
       clock.every(lookEveryMs, () => void this.#look()),
       clock.every(resendEveryMs, () => this.commands.resend()),
@@ -165,7 +168,7 @@ export class RoomEngine<S> {
       removed: () => void this.#guard(this.#rebirth()),
       failed: (error) => void this.#guard(this.#reopen(error)),
     };
-    const peer = await this.#options.openPeer(slot, false, events, notBelow);
+    const peer = await this.#options.openPeer({ slot, adopted: false, events, notBelow });
     await peer.start();
     this.#own = peer;
     await this.#options.founded(slot);
@@ -220,7 +223,7 @@ export class RoomEngine<S> {
 
   async #retire(peer: RoomPeer<S>): Promise<void> {
     await peer.close();
-    await this.#options.deleteStore(peer.slot);
+    await this.#options.deletePeer(peer);
     await this.#options.slots.forget(peer.slot.id);
     peer.slot.release();
   }
@@ -289,25 +292,24 @@ export class RoomEngine<S> {
   async #adopt(slotId: string): Promise<void> {
     const slot = await this.#options.slots.tryHold(slotId);
     if (slot === undefined) return;
-    const retire = (): void => {
+    /** Stops running the peer; `end` is told which it was. */
+    const letGo = (end: (peer: RoomPeer<S>) => Promise<void>): void => {
       const peer = this.#adopted.get(slotId);
       if (peer === undefined) return;
       this.#adopted.delete(slotId);
-      void this.#guard(this.#retire(peer));
+      void this.#guard(end(peer));
+    };
+    const events: RoomPeerEvents = {
+      applied: () => {},
+      restored: () => {},
+      resend: () => {},
+      changed: () => this.#change(),
+      removed: () => letGo((peer) => this.#retire(peer)),
+      // Its slot is free again for whoever can run it.
+      failed: () => letGo((peer) => peer.close().then(() => slot.release())),
     };
     try {
-      const peer = await this.#options.openPeer(slot, true, {
-        applied: () => {},
-        restored: () => {},
-        resend: () => {},
-        changed: () => this.#change(),
-        removed: retire,
-        failed: () => {
-          // It is no longer ours to run; its slot is free again for whoever can.
-          this.#adopted.delete(slotId);
-          void this.#guard(peer.close().then(() => slot.release()));
-        },
-      });
+      const peer = await this.#options.openPeer({ slot, adopted: true, events });
       await peer.start();
       this.#adopted.set(slotId, peer);
       for (const other of [this.own, ...this.#adopted.values()]) {

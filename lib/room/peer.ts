@@ -32,7 +32,7 @@ import type { HeldSlot } from "./slots.js";
 export interface RoomPeerEvents {
   applied(command: Applied): void;
   restored(): void;
-  /** A way to a leader opened, or a refusal came: what waits may be sent again. */
+  /** There may be a new way to a leader: what waits may be sent again. */
   resend(): void;
   /** Role, leader, term, commit, configuration, links or state moved. */
   changed(): void;
@@ -256,8 +256,6 @@ export class RoomPeer<S> {
         return;
       case "command":
         this.#onCommand(from, control.command);
-        return;
-      case "refused":
         return;
       case "bye":
         this.contacts.goodbye(from);

@@ -35,10 +35,9 @@ export function openRoom<S, C, J extends string>(
   machine: Machine<S, C, J>,
   options: OpenOptions,
 ): Promise<Room<S, C, J>> {
-  const invite = options.invite === undefined ? undefined : () => findInvite(options.invite ?? "");
   return open(machine, options, async (registry, key) => {
-    const found = invite?.();
-    if (found !== undefined) return await joined(registry, machine, key, found);
+    const invite = findInvite(options.invite ?? "");
+    if (invite !== undefined) return await joined(registry, machine, key, invite);
     return (await lastRoom(registry, key)) ?? (await founded(machine, key));
   });
 }
@@ -92,7 +91,7 @@ async function open<S, C, J extends string>(
     );
     return current;
   });
-  takeInviteOutOfAddressBar();
+  takeOutOfAddressBar(formatInvite(record));
   const shared = await openShared<S>(record, registry, machine, options);
   return handle(machine, record, shared);
 }
@@ -274,11 +273,11 @@ function checkPlatform(): void {
   }
 }
 
-/** The secret must not stay where it is copied, bookmarked and seen over a shoulder. */
-function takeInviteOutOfAddressBar(): void {
+/** The secret must not stay where it is copied, bookmarked and seen over a shoulder; it is stored by now. */
+function takeOutOfAddressBar(invite: string): void {
   const { location, history } = globalThis;
-  const clean = withoutInvite(location.href);
-  if (clean !== location.href) history.replaceState(history.state, "", clean);
+  if (!location.hash.includes(invite)) return;
+  history.replaceState(history.state, "", withoutInvite(location.href));
 }
 
 function same(a: unknown, b: unknown): boolean {

@@ -156,9 +156,7 @@ class Reader {
   #expectation(): string {
     if (this.#lines[this.#at] !== "----") return this.#until((line) => line.trim() === "");
     this.#at++;
-    const text = this.#until(
-      (line, at) => line === "----" && this.#lines[at + 1] === "----",
-    );
+    const text = this.#until((line, at) => line === "----" && this.#lines[at + 1] === "----");
     const closed = this.#lines[this.#at] === "----";
     const after = this.#lines[this.#at + 1];
     if (!closed || (after !== undefined && after !== "")) {
@@ -216,7 +214,9 @@ function parseValue(
 ): { readonly values: readonly string[]; readonly rest: string } {
   if (text.startsWith("(")) return parseList(text, line);
   const end = text.indexOf(" ");
-  return end < 0 ? { values: [text], rest: "" } : { values: [text.slice(0, end)], rest: text.slice(end) };
+  return end < 0
+    ? { values: [text], rest: "" }
+    : { values: [text.slice(0, end)], rest: text.slice(end) };
 }
 
 function parseList(
@@ -244,13 +244,13 @@ function parseList(
 }
 
 /** The values of `key`; undefined if it is not given. */
-export function valuesOf(directive: Directive, key: string): readonly string[] | undefined {
+export function argumentsOf(directive: Directive, key: string): readonly string[] | undefined {
   return directive.args.find((arg) => arg.key === key)?.values;
 }
 
 /** The one value of `key`. */
-export function valueOf(directive: Directive, key: string): string | undefined {
-  return valuesOf(directive, key)?.[0];
+export function argumentOf(directive: Directive, key: string): string | undefined {
+  return argumentsOf(directive, key)?.[0];
 }
 
 export function parseInteger(text: string): number {

@@ -35,7 +35,9 @@ function endpoint(id: NodeId): string {
 
 export function describeEntry(entry: Entry): string {
   const text =
-    entry.type === "EntryNormal" ? quote(entry.data) : formatChanges(decodeConfChange(entry).changes);
+    entry.type === "EntryNormal"
+      ? quote(entry.data)
+      : formatChanges(decodeConfChange(entry).changes);
   return `${entry.term}/${entry.index} ${entry.type}${text === "" ? "" : ` ${text}`}`;
 }
 

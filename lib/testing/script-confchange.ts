@@ -11,7 +11,7 @@ import {
 import { describeConfiguration, describeProgress } from "../core/describe.js";
 import { Inflights } from "../core/inflights.js";
 import type { Progress } from "../core/progress.js";
-import { type Directive, parseBoolean, ScriptError, valueOf } from "./datadriven.js";
+import { argumentOf, type Directive, parseBoolean, ScriptError } from "./datadriven.js";
 import { parseChanges } from "./describe.js";
 
 /** A handler with a configuration of its own. */
@@ -44,7 +44,7 @@ function run(directive: Directive, membership: Membership, lastIndex: number): C
     case "simple":
       return simpleChange(membership, changes, newcomers);
     case "enter-joint": {
-      const autoLeave = valueOf(directive, "autoleave");
+      const autoLeave = argumentOf(directive, "autoleave");
       return enterJoint(
         membership,
         autoLeave !== undefined && parseBoolean(autoLeave),

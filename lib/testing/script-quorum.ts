@@ -10,7 +10,13 @@ import {
   voteResult,
 } from "../core/quorum.js";
 import type { Index, NodeId } from "../core/types.js";
-import { type Directive, parseInteger, ScriptError, valueOf, valuesOf } from "./datadriven.js";
+import {
+  argumentOf,
+  argumentsOf,
+  type Directive,
+  parseInteger,
+  ScriptError,
+} from "./datadriven.js";
 
 interface Majorities {
   readonly first: readonly NodeId[];
@@ -33,13 +39,15 @@ export function runQuorumDirective(directive: Directive): string {
 
 function majorities(directive: Directive): Majorities {
   const read = (key: string): NodeId[] =>
-    (valuesOf(directive, key) ?? []).filter((id) => id !== "zero" && id !== "").map(parseInteger);
+    (argumentsOf(directive, key) ?? [])
+      .filter((id) => id !== "zero" && id !== "")
+      .map(parseInteger);
   const first = read("cfg");
   const second = read("cfgj");
   return {
     first: ascending(new Set(first)),
     second: ascending(new Set(second)),
-    joint: valueOf(directive, "cfgj") !== undefined,
+    joint: argumentOf(directive, "cfgj") !== undefined,
     ids: [...new Set([...first, ...second])],
   };
 }
@@ -66,7 +74,7 @@ function assign<T>(
 
 function committed(directive: Directive): string {
   const config = majorities(directive);
-  const indexes = assign(config, valuesOf(directive, "idx") ?? [], parseInteger);
+  const indexes = assign(config, argumentsOf(directive, "idx") ?? [], parseInteger);
   const acked = (id: NodeId): Index => indexes.get(id) ?? 0;
   const { first, second, joint } = config;
   const index = joint ? jointCommittedIndex(first, second, acked) : committedIndex(first, acked);
@@ -140,7 +148,7 @@ const voteTexts: Readonly<Record<VoteResult, string>> = {
 
 function vote(directive: Directive): string {
   const config = majorities(directive);
-  const votes = assign(config, valuesOf(directive, "votes") ?? [], (value) => {
+  const votes = assign(config, argumentsOf(directive, "votes") ?? [], (value) => {
     if (value === "y") return true;
     if (value === "n") return false;
     throw new ScriptError(`unknown vote: ${value}`);

@@ -27,12 +27,12 @@ import {
   type Snapshot,
 } from "../core/types.js";
 import {
+  argumentOf,
+  argumentsOf,
   type Directive,
   parseBoolean,
   parseInteger,
   ScriptError,
-  valueOf,
-  valuesOf,
 } from "./datadriven.js";
 import {
   describeEntry,
@@ -109,7 +109,7 @@ export class Script {
   }
 
   setLevel(name: string): void {
-    const level = levels.findIndex((each) => each === name.toUpperCase());
+    const level = (levels as readonly string[]).indexOf(name.toUpperCase());
     if (level < 0) {
       throw new ScriptError(`log levels must be either of [${levels.join(" ")}]`);
     }
@@ -139,7 +139,11 @@ export class Script {
     return node;
   }
 
-  addNode(config: Omit<Config, "id" | "random" | "snapshot">, start: Snapshot, async: boolean): void {
+  addNode(
+    config: Omit<Config, "id" | "random" | "snapshot">,
+    start: Snapshot,
+    async: boolean,
+  ): void {
     const node = new ScriptNode(
       {
         ...config,
@@ -238,7 +242,8 @@ export class Script {
       }),
     );
     if (node.async) {
-      for (const each of work) (each.write === undefined ? node.applyWork : node.appendWork).push(each);
+      for (const each of work)
+        (each.write === undefined ? node.applyWork : node.appendWork).push(each);
       this.send(ready.messages);
       return;
     }
@@ -369,15 +374,15 @@ const commands: Readonly<Record<string, Command>> = {
   },
   "send-snapshot": sendSnapshot,
   "set-randomized-election-timeout": (script, d) => {
-    raftOf(firstNode(script, d).raw).electionTimeout = parseInteger(valueOf(d, "timeout") ?? "");
+    raftOf(firstNode(script, d).raw).electionTimeout = parseInteger(argumentOf(d, "timeout") ?? "");
   },
-  stabilize: (script, d) => script.atLevel(valueOf(d, "log-level"), () => stabilize(script, d)),
+  stabilize: (script, d) => script.atLevel(argumentOf(d, "log-level"), () => stabilize(script, d)),
   status: printStatus,
   "tick-election": (script, d) => tick(firstNode(script, d), "electionTicks"),
   "tick-heartbeat": (script, d) => tick(firstNode(script, d), "heartbeatTicks"),
   "transfer-leadership": (script, d) => {
-    const target = parseInteger(valueOf(d, "to") ?? "");
-    script.node(parseInteger(valueOf(d, "from") ?? "")).raw.transferLeader(target);
+    const target = parseInteger(argumentOf(d, "to") ?? "");
+    script.node(parseInteger(argumentOf(d, "from") ?? "")).raw.transferLeader(target);
   },
 
   // Ours: what etcd's scripts cannot reach.
@@ -446,11 +451,11 @@ type NodeConfig = Omit<Config, "id" | "random" | "snapshot">;
 function addNodes(script: Script, d: Directive): void {
   const count = integerKey(d, 0);
   const ids = (name: string): NodeId[] =>
-    (valuesOf(d, name) ?? []).filter((id) => id !== "").map(parseInteger);
-  const index = parseInteger(valueOf(d, "index") ?? "0");
-  const content = valueOf(d, "content") ?? "";
+    (argumentsOf(d, name) ?? []).filter((id) => id !== "").map(parseInteger);
+  const index = parseInteger(argumentOf(d, "index") ?? "0");
+  const content = argumentOf(d, "content") ?? "";
   const [voters, learners] = [ids("voters"), ids("learners")];
-  const async = parseBoolean(valueOf(d, "async-storage-writes") ?? "false");
+  const async = parseBoolean(argumentOf(d, "async-storage-writes") ?? "false");
   let start = emptySnapshot;
   if (voters.length > 0 || learners.length > 0 || index !== 0 || content !== "") {
     if (index <= 1) throw new ScriptError("index must be specified as > 1 due to bootstrap");
@@ -475,15 +480,15 @@ function addNodes(script: Script, d: Directive): void {
 }
 
 function nodeConfig(d: Directive, async: boolean): NodeConfig {
-  const flag = (name: string): boolean => parseBoolean(valueOf(d, name) ?? "false");
+  const flag = (name: string): boolean => parseBoolean(argumentOf(d, name) ?? "false");
   const number = (name: string, otherwise: number): number =>
-    parseInteger(valueOf(d, name) ?? "0") || otherwise;
+    parseInteger(argumentOf(d, name) ?? "0") || otherwise;
   const unlimited = Number.POSITIVE_INFINITY;
-  const reads = valueOf(d, "read-only") ?? "safe";
+  const reads = argumentOf(d, "read-only") ?? "safe";
   if (reads !== "safe" && reads !== "lease-based") {
     throw new ScriptError(`invalid read-only option ${JSON.stringify(reads)}`);
   }
-  const inflight = valueOf(d, "inflight");
+  const inflight = argumentOf(d, "inflight");
   return {
     electionTicks: 3,
     heartbeatTicks: 1,
@@ -519,7 +524,7 @@ function configError(config: NodeConfig): string | undefined {
 }
 
 function deliverMessages(script: Script, d: Directive): void {
-  const type = valueOf(d, "type") as MessageType | undefined;
+  const type = argumentOf(d, "type") as MessageType | undefined;
   const recipients: { readonly id: NodeId; readonly drop: boolean }[] = [];
   for (const { key: name, values } of d.args) {
     if (values.length === 0) recipients.push({ id: parseInteger(name), drop: false });
@@ -539,8 +544,7 @@ function deliverMessages(script: Script, d: Directive): void {
 
 function stabilize(script: Script, d: Directive): void {
   const ids = bareIds(d);
-  const nodes =
-    ids.length > 0 ? ids.map((id) => script.node(id)) : [...script.nodes];
+  const nodes = ids.length > 0 ? ids.map((id) => script.node(id)) : [...script.nodes];
   for (let busy = true; busy; ) {
     busy = false;
     const phase = (

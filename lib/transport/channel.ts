@@ -56,6 +56,9 @@ export interface Credentials {
   readonly storeId: Uint8Array;
 }
 
+/** `misbehaved`: the other end broke the protocol or is not who it was said to be; otherwise the channel just ended. */
+export type Handshaken = Credentials | { readonly failed: string; readonly misbehaved: boolean };
+
 /**
  * Has both ends prove who they are. Calls `done` once, in the same task as the message that decided, unless cancelled first; frames may
  * follow that message at once. The channel's handlers are its own until then.
@@ -65,5 +68,5 @@ export interface Credentials {
 export type Authenticate = (
   channel: Channel,
   context: ChannelContext,
-  done: (result: Credentials | { readonly refused: string }) => void,
+  done: (result: Handshaken) => void,
 ) => () => void;

@@ -266,31 +266,35 @@ class Fallback implements FallbackTransport {
   }
 
   #openRtc(session: Session): void {
-    let attempt: RtcAttempt | undefined;
+    let rtc: RtcAttempt;
     try {
-      attempt = openRtc({
+      rtc = openRtc({
         initiator: session.initiator,
         iceServers: this.#options.iceServers,
         rtc: this.#rtc,
         onSignal: (signal) => this.#say(session, signal),
         onOpen: (channel, selfBinding, peerBinding) =>
           this.#shakeHands(session, channel, selfBinding, peerBinding),
-        onFailed: () => this.#fail(session),
+        onFailed: () => this.#fail(session, true),
       });
     } catch {
       // A page may run out of connections, or be given iceServers the platform refuses.
-      this.#fail(session);
+      this.#fail(session, false);
       return;
     }
-    const { signal, destroy } = attempt;
-    this.#openings.set(session.key, { session, signal, destroy, cancel: () => {} });
+    this.#openings.set(session.key, {
+      session,
+      signal: (signal) => rtc.signal(signal),
+      destroy: () => rtc.destroy(),
+      cancel: () => {},
+    });
   }
 
   /** Nothing has to be found out first: the offer and the answer are the agreement itself. */
   #openBroadcast(session: Session): void {
     const channel = this.#bus?.openChannel(session);
     if (channel === undefined) {
-      this.#fail(session);
+      this.#fail(session, false);
       return;
     }
     const none = new Uint8Array(0);
@@ -320,7 +324,7 @@ class Fallback implements FallbackTransport {
     const opening = this.#openings.get(session.key);
     if (opening === undefined || this.#closed) return;
     const { clock, self, boot, authenticate } = this.#options;
-    const late = clock.after(handshakeMs, () => this.#fail(session));
+    const late = clock.after(handshakeMs, () => this.#fail(session, false));
     const context = {
       self,
       peer: session.peer,
@@ -333,9 +337,9 @@ class Fallback implements FallbackTransport {
     };
     const cancel = authenticate(channel, context, (result) => {
       late();
-      if ("refused" in result) {
-        this.#refused++;
-        this.#fail(session);
+      if ("failed" in result) {
+        if (result.misbehaved) this.#refused++;
+        this.#fail(session, false);
       } else {
         this.#opened(session, channel, result);
       }
@@ -353,9 +357,9 @@ class Fallback implements FallbackTransport {
     this.#flush();
   }
 
-  #fail(session: Session): void {
+  #fail(session: Session, unreachable: boolean): void {
     this.#discard(session);
-    this.#signaling.failed(session, this.#options.clock.now());
+    this.#signaling.failed(session, this.#options.clock.now(), unreachable);
     this.#flush();
   }
 

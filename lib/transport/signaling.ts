@@ -128,7 +128,7 @@ interface Peer {
   /** Open links, and since when. */
   readonly links: Map<LinkKind, number>;
   backoff: Record<DialledKind, Backoff>;
-  /** WebRTC attempts that ran out of time since the last that did not. */
+  /** WebRTC attempts since the last that opened in which both ends spoke and found no path. */
   iceFailures: number;
   /** Since when it is heard of and has no link. */
   unlinkedSince: number;
@@ -250,12 +250,12 @@ export class Signaling {
     peer.links.set(session.link, now);
   }
 
-  /** The session came to nothing before its time ran out. */
-  failed(session: Session, now: number): void {
+  /** The session came to nothing before its time ran out. `unreachable`: no path was found, rather than a wrong peer at its end. */
+  failed(session: Session, now: number, unreachable: boolean): void {
     const peer = this.#peers.get(session.peer);
-    if (peer === undefined || this.#attempt(session) === undefined) return;
-    peer.attempts.delete(session.link);
-    this.#delay(peer, session.link, now);
+    const attempt = this.#attempt(session);
+    if (peer === undefined || attempt === undefined) return;
+    this.#giveUp(peer, attempt, now, unreachable);
     this.#dialWhereDue(peer, now);
   }
 
@@ -439,8 +439,7 @@ export class Signaling {
     attempt.received = envelope.sequence;
     if (envelope.type === "refuse") {
       this.#abandon(attempt, "refused by the peer");
-      peer.attempts.delete(envelope.link);
-      this.#delay(peer, envelope.link, now);
+      this.#giveUp(peer, attempt, now, false);
       return;
     }
     const signal = { type: envelope.type as Signal["type"], payload: envelope.payload.slice() };
@@ -539,17 +538,23 @@ export class Signaling {
 
   #expire(peer: Peer, now: number): void {
     const { sessionMs, broadcastHelloMs } = signalingDefaults;
-    for (const [link, attempt] of peer.attempts) {
+    for (const attempt of peer.attempts.values()) {
       if (now - attempt.startedAt < sessionMs) continue;
       this.#abandon(attempt, `not open after ${sessionMs} ms`);
-      peer.attempts.delete(link);
-      this.#delay(peer, link, now);
-      if (link === "webrtc") peer.iceFailures++;
+      this.#giveUp(peer, attempt, now, true);
     }
     const heard = peer.ways.get("broadcast");
     if (heard !== undefined && now - heard.heardAt > 3 * broadcastHelloMs) {
       peer.ways.delete("broadcast");
     }
+  }
+
+  #giveUp(peer: Peer, attempt: Attempt, now: number, unreachable: boolean): void {
+    const { link } = attempt.session;
+    peer.attempts.delete(link);
+    this.#delay(peer, link, now);
+    // Both ends have spoken, so it is not signaling that failed.
+    if (link === "webrtc" && unreachable && attempt.received > 0) peer.iceFailures++;
   }
 
   #abandon(attempt: Attempt, reason: string): void {

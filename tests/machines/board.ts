@@ -57,7 +57,7 @@ export const board = defineMachine({
       state.cards = {};
     },
     fail(state, { how }: { how: string }) {
-      state.cards.half = { id: "half", title: "", at: 0, by: "" };
+      state.cards["half"] = { id: "half", title: "", at: 0, by: "" };
       if (how === "throw") throw new TypeError("an engine's own words");
       if (how === "date") return Date.now();
       if (how === "random") return Math.random();

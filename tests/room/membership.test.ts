@@ -38,7 +38,8 @@ async function three(
 function agreed(cluster: Cluster<Tally>, voters: readonly number[]): boolean {
   return cluster.members.every(
     ({ peer }) =>
-      peer.confState.votersOutgoing.length === 0 && String(peer.confState.voters) === String(voters),
+      peer.confState.votersOutgoing.length === 0 &&
+      String(peer.confState.voters) === String(voters),
   );
 }
 
@@ -148,7 +149,10 @@ describe("a room's members", () => {
   it("spread the votes over the profiles", async () => {
     const { cluster } = await three();
     await cluster.open(4, { author: "phone" });
-    await cluster.until("the phone votes", () => cluster.leader?.confState.voters.includes(4) === true);
+    await cluster.until(
+      "the phone votes",
+      () => cluster.leader?.confState.voters.includes(4) === true,
+    );
     await cluster.until("three of them", () => cluster.leader?.confState.voters.length === 3);
   });
 });
