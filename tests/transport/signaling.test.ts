@@ -9,6 +9,7 @@ import {
   payloadBytesMax,
   type SessionEnvelope,
 } from "../../lib/transport/envelope.js";
+import { helloTimes } from "../../lib/transport/hellos.js";
 import { redialTimes } from "../../lib/transport/redial.js";
 import { rosterPeersMax } from "../../lib/transport/roster.js";
 import type { Session } from "../../lib/transport/session.js";
@@ -159,13 +160,13 @@ describe("presence:", () => {
 
   test("a relay with strangers on it is asked again now and then, one with linked peers only is not", () => {
     signaling.arrived("relay", 3);
-    signaling.tick(signalingDefaults.relayHelloMs);
+    signaling.tick(helloTimes.relayMs);
     expect(taken(signaling).sent).toMatchObject([
       { type: "hello", address: toAll, wantsReply: true },
     ]);
     signaling.received("relay", 3, hello(60), 0);
     signaling.opened(sessionIn(taken(signaling).acts), 0);
-    signaling.tick(2 * signalingDefaults.relayHelloMs);
+    signaling.tick(2 * helloTimes.relayMs);
     expect(signaling.take()).toEqual([]);
   });
 
@@ -173,9 +174,9 @@ describe("presence:", () => {
     signaling.wayUp("broadcast", [], 0);
     signaling.received("broadcast", 0, hello(20), 0);
     signaling.take();
-    signaling.tick(signalingDefaults.broadcastHelloMs);
+    signaling.tick(helloTimes.broadcastMs);
     expect(taken(signaling).sent).toMatchObject([{ type: "hello", way: "broadcast" }]);
-    signaling.tick(3 * signalingDefaults.broadcastHelloMs + 1);
+    signaling.tick(3 * helloTimes.broadcastMs + 1);
     signaling.take();
     signaling.received("broadcast", 0, hello(20), 20_000);
     expect(taken(signaling).sent).toMatchObject([{ type: "hello", to: 20 }]); // as to a newcomer
