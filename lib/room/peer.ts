@@ -111,6 +111,7 @@ export class RoomPeer<S> {
         },
         configured: () => this.#configured(),
         softState: ({ role }) => {
+          if (role === "leader" && this.#stamp === undefined) this.#ledSince = clock.now();
           this.#stamp =
             role === "leader" ? createStamper(clock, replicated.replica.logTime) : undefined;
           events.resend();
