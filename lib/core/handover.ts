@@ -69,7 +69,10 @@ export class Handover {
     const committedEntries = running ? this.#takeCommitted() : noEntries;
     const write = running ? this.#takeWrite() : undefined;
     const { messages, readStates, droppedReads } = raft;
-    if (messages.length > 0) raft.messages = [];
+    if (messages.length > 0) {
+      raft.messages = [];
+      raft.unsentAppends.clear();
+    }
     if (readStates.length > 0) raft.readStates = [];
     if (droppedReads.length > 0) raft.droppedReads = [];
     if (raft.config.trace !== undefined) trace(raft, "Ready");
