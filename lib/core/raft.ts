@@ -218,8 +218,10 @@ export function confState(raft: Raft): ConfState {
 
 /** Puts `message` where it belongs: promises wait for the disk, everything else may leave now (§3.8, §10.2.1). */
 export function send(raft: Raft, message: Message): void {
-  if (isPromise(raft, message)) raft.held.push(message);
-  else raft.messages.push(message);
+  if (!isPromise(raft, message)) raft.messages.push(message);
+  // Mostly there is one, and an empty list that is pushed to makes room for seventeen.
+  else if (raft.held.length === 0) raft.held = [message];
+  else raft.held.push(message);
   if (raft.config.trace !== undefined) traceMessage(raft, "Send", message);
 }
 

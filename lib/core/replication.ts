@@ -59,12 +59,7 @@ export function maybeSendAppend(
  * Adds `entries` to the append to `to` that has not left yet, if they follow on it (raft-rs' batch_append). The message is still
  * ours alone, so it is written to; its list of entries is shared with the log's last slice until it is first added to.
  */
-function joinUnsent(
-  raft: Raft,
-  to: NodeId,
-  prevIndex: Index,
-  entries: readonly Entry[],
-): boolean {
+function joinUnsent(raft: Raft, to: NodeId, prevIndex: Index, entries: readonly Entry[]): boolean {
   const unsent = raft.unsentAppends.get(to);
   if (unsent === undefined) return false;
   const message: { entries: readonly Entry[]; commit: Index } & Message = unsent.message;
