@@ -9,7 +9,14 @@
 import { assert } from "../base/assert.js";
 import type { LogboomError } from "../base/errors.js";
 import { encodeConfChange } from "./confchange-codec.js";
-import { type Config, completeConfig, emptyState, limit, type RestoredState } from "./config.js";
+import {
+  type Config,
+  checkPriority,
+  completeConfig,
+  emptyState,
+  limit,
+  type RestoredState,
+} from "./config.js";
 import { proposedEntry } from "./entries.js";
 import { askForSnapshot, forgetLeader } from "./follower.js";
 import { Handover } from "./handover.js";
@@ -186,7 +193,7 @@ export class RawNode {
       if (raft.role === "leader") return "alreadyLeader";
       if (raft.leader === noNode) return "noLeader";
       if (raft.log.snapshot !== undefined || raft.requestedSnapshot > 0) return "inProgress";
-      if (raft.log.lastTerm !== raft.term) return "noLeader";
+      if (raft.log.lastTerm !== raft.term) return "staleLog";
       raft.requestedSnapshot = raft.log.lastIndex;
       askForSnapshot(raft, raft.leader);
       return undefined;
@@ -319,6 +326,7 @@ export class RawNode {
   }
 
   setPriority(priority: number): void {
+    checkPriority(priority);
     this.#raft.priority = priority;
   }
 

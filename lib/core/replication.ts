@@ -86,7 +86,7 @@ function maybeSendSnapshot(raft: Raft, to: NodeId, progress: Progress): boolean 
   }
   const atLeast = Math.max(raft.log.firstIndex - 1, progress.requestedSnapshot);
   const snapshot = raft.log.snapshot ?? raft.config.snapshot(to, atLeast);
-  if (snapshot === undefined) {
+  if (snapshot === undefined || snapshot.metadata.index < progress.requestedSnapshot) {
     raft.say(
       "debug",
       () =>
