@@ -25,6 +25,7 @@ import {
   appliedTo,
   applyConfChange,
   assignCommitGroups,
+  proposeAsLeader,
   refuseConfChange,
   setGroupCommit,
 } from "./membership.js";
@@ -59,6 +60,8 @@ import {
 import { refuseMessage } from "./validation.js";
 
 export type { BasicStatus, PeerStatus, Status } from "./status.js";
+
+const noMessages: readonly Message[] = [];
 
 /** What only `testing/script.ts` may see. */
 interface Internals {
@@ -132,7 +135,9 @@ export class RawNode {
     const index = raft.log.lastIndex + 1;
     const leads = raft.role === "leader";
     const to = raft.leader;
-    const refusal = step(raft, proposalMessage({ from: raft.id, to, entries }));
+    const refusal = leads
+      ? proposeAsLeader(raft, entries)
+      : step(raft, proposalMessage({ from: raft.id, to, entries }));
     if (refusal !== undefined) return refused(refusal);
     if (leads) return { accepted: true, index, term: raft.term, forwardedTo: noNode };
     return { accepted: true, index: 0, term: 0, forwardedTo: to };
@@ -230,13 +235,14 @@ export class RawNode {
    */
   persisted(write: Write): readonly Message[] {
     const raft = this.#raft;
-    const owed: Message[] = [];
+    let owed: Message[] | undefined;
     for (const message of this.#handover.takeHeld(write)) {
-      if (raft.stopped !== undefined) return [];
+      if (raft.stopped !== undefined) return noMessages;
       if (message.to === raft.id) step(raft, message);
+      else if (owed === undefined) owed = [message];
       else owed.push(message);
     }
-    return owed;
+    return owed ?? noMessages;
   }
 
   /**
