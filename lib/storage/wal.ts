@@ -98,6 +98,13 @@ export interface WalRecord {
   readonly to: number;
 }
 
+export interface ReadOptions {
+  /** A torn tail is possible in the last segment alone. */
+  readonly last: boolean;
+  /** The running checksum before the segment: 0 to begin anywhere, else the one handed over must match. */
+  readonly crc: number;
+}
+
 export type Ending =
   /** The data end here, at the end of the file or at a length of zero. */
   | { readonly kind: "end"; readonly offset: number }
@@ -107,16 +114,35 @@ export type Ending =
   | { readonly kind: "damaged"; readonly offset: number; readonly what: string };
 
 /**
+ * Walks over whole frames from `from` on, without looking into them.
+ *
+ * @param to  how much of `bytes` has been read
+ * @returns where the next frame begins, possibly beyond `to`, and whether what was read shows that there is none
+ */
+export function skipFrames(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+): { readonly at: number; readonly ended: boolean } {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  let at = from;
+  while (at + frameHeaderBytes <= to) {
+    if (isEndOfFrames(view, at)) return { at, ended: true };
+    at += frameHeaderBytes + readBodyLength(view, at) + readPadding(view, at);
+  }
+  return { at, ended: false };
+}
+
+/**
  * Walks one segment and calls `visit` for each record whose checksum fits the chain.
  *
- * @param last  a torn tail is possible in the last segment alone
- * @param crc  the running checksum before the segment: 0 to begin anywhere, else the one handed over must match
+ * @param bytes  the file, or its beginning up to an end of frames
  * @returns how it ended, and the running checksum there
  * @throws what `visit` throws
  */
 export function readSegment(
   bytes: Uint8Array,
-  { last, crc: before }: { readonly last: boolean; readonly crc: number },
+  { last, crc: before }: ReadOptions,
   visit: (record: WalRecord, offset: number) => void,
 ): Ending & { readonly crc: number } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
