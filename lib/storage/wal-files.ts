@@ -3,7 +3,7 @@
  *
  * Reading changes nothing: what to do about a torn tail is the caller's (wal-log.ts repairs, `inspect` reports).
  */
-import { isLogboomError, type LogboomError } from "../base/errors.js";
+import { DecodeError, isLogboomError, type LogboomError } from "../base/errors.js";
 import { Reader } from "../codec/protobuf.js";
 import { readEntry } from "../codec/raftpb-log.js";
 import type { Index } from "../core/types.js";
@@ -77,6 +77,8 @@ export async function readSegments(
 ): Promise<Segments> {
   const segments = await listSegments(directory, path);
   const mark = await readMark(directory, path);
+  // A log of ours: etcd's own has no such file, and is judged by etcd's rule.
+  const anyByte = (await directory.list(path)).includes(markFile);
   const replay = new Replay(keepFrom);
   let crc = 0;
   let end: Place = { sequence: 0, offset: 0 };
@@ -86,8 +88,10 @@ export async function readSegments(
     const file = joinPath(path, segmentFile(segment));
     const { bytes, size } = await readData(directory, file);
     const last = n === segments.length - 1;
-    const ending = readSegment(bytes, { last, crc }, (record, offset) => {
+    let count = 0;
+    const ending = readSegment(bytes, { last, crc, anyByte }, (record, offset) => {
       try {
+        checkPlace(count++, record);
         feed(replay, bytes, record, { sequence: segment.sequence, offset });
         visit?.(segment, record, recordData(bytes, record));
       } catch (error) {
@@ -161,6 +165,13 @@ export async function readMetadata(
 export async function readMark(directory: Directory, path: string): Promise<Place | undefined> {
   if (!(await directory.list(path)).includes(markFile)) return undefined;
   return decodeMark(await readFile(directory, joinPath(path, markFile)));
+}
+
+/** Every segment begins with the checksum handed over and the metadata. */
+function checkPlace(n: number, { type }: WalRecord): void {
+  if ((n === 0) !== (type === crcRecord) || (n === 1) !== (type === metadataRecord)) {
+    throw new DecodeError(`record ${n + 1} of a segment has type ${type}`);
+  }
 }
 
 function feed(replay: Replay, bytes: Uint8Array, record: WalRecord, place: Place): void {

@@ -140,7 +140,7 @@ async function start(
   const named = replay.marks
     .filter(({ index }) => index > 0)
     .map(({ index, term, confState }) => ({ index, term, confState: confState ?? emptyConfState }));
-  const mark = await openMark(directory, path);
+  const mark = await openMark(directory, path, read.end);
   const log = new WalLog(setup, read, { shape, runs, named, handle, mark });
   const entries = replay.entries.filter(({ index }) => index > compacted.index);
   return { log, loaded: { hardState, snapshot: chosen, entries, compacted } };

@@ -62,13 +62,32 @@ export class Replay {
   }
 
   state(data: Uint8Array): void {
-    this.hardState = decodeHardState(data);
-    const { doubted, hardState } = this;
+    const hardState = decodeHardState(data);
+    this.checkState(hardState);
+    this.hardState = hardState;
+    const { doubted } = this;
     if (doubted !== undefined && hardState.commit >= doubted.index) this.doubted = undefined;
   }
 
+  /**
+   * The type of a record is not under its checksum, and an entry without data reads as a HardState with the same three
+   * numbers: that their order makes sense is what tells them apart.
+   */
+  private checkState({ term, vote }: HardState): void {
+    const before = this.hardState;
+    if (term < before.term) throw new DecodeError(`term ${term} follows term ${before.term}`);
+    if (term === before.term && before.vote !== 0 && vote !== before.vote) {
+      throw new DecodeError(`a vote for ${vote} follows one for ${before.vote} in term ${term}`);
+    }
+  }
+
   entry(entry: Entry): void {
-    if (entry.index < 1) throw new DecodeError(`an entry has index ${entry.index}`);
+    if (entry.index < 1 || entry.term < 1) {
+      throw new DecodeError(`an entry has index ${entry.index} and term ${entry.term}`);
+    }
+    if (entry.index <= this.hardState.commit && entry.index <= (this.runs?.last ?? 0)) {
+      throw new DecodeError(`entry ${entry.index} was committed and is replaced`);
+    }
     const runs = this.runs ?? this.begin(entry);
     this.runs = runs;
     this.origin = undefined;

@@ -103,6 +103,8 @@ export interface ReadOptions {
   readonly last: boolean;
   /** The running checksum before the segment: 0 to begin anywhere, else the one handed over must match. */
   readonly crc: number;
+  /** Beside etcd's rule: a record that breaks off in zeros with which the file goes on is torn, wherever it breaks off. */
+  readonly anyByte?: boolean;
 }
 
 export type Ending =
@@ -142,7 +144,7 @@ export function skipFrames(
  */
 export function readSegment(
   bytes: Uint8Array,
-  { last, crc: before }: ReadOptions,
+  { last, crc: before, anyByte = false }: ReadOptions,
   visit: (record: WalRecord, offset: number) => void,
 ): Ending & { readonly crc: number } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -162,8 +164,10 @@ export function readSegment(
     const size = frameHeaderBytes + length + padding;
     if (size > left) return short(`a frame of ${size} bytes where ${left} are left`);
     const torn = (what: string): Ending & { readonly crc: number } =>
-      last && hasEmptySector(bytes, offset + frameHeaderBytes, offset + size)
-        ? ended({ kind: "torn", offset, what: `${what}, and a sector of it was never written` })
+      last &&
+      (hasEmptySector(bytes, offset + frameHeaderBytes, offset + size) ||
+        (anyByte && isEmpty(bytes, offset + frameHeaderBytes + length - 1, bytes.length)))
+        ? ended({ kind: "torn", offset, what: `${what}, and part of it was never written` })
         : ended({ kind: "damaged", offset, what });
     const record = decodeRecord(bytes, offset + frameHeaderBytes, length);
     if (typeof record === "string") return torn(record);
@@ -187,14 +191,17 @@ export function readSegment(
  * pieces at both ends count as well, however short.
  */
 function hasEmptySector(bytes: Uint8Array, from: number, to: number): boolean {
-  let at = from;
-  while (at < to) {
+  for (let at = from; at < to; ) {
     const end = Math.min(to, at + sectorBytes - (at % sectorBytes));
-    let empty = true;
-    for (; at < end; at++) if (bytes[at] !== 0) empty = false;
-    if (empty) return true;
+    if (isEmpty(bytes, at, end)) return true;
+    at = end;
   }
   return false;
+}
+
+function isEmpty(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if (bytes[at] !== 0) return false;
+  return true;
 }
 
 /** The record, or what is wrong with it. */
