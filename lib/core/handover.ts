@@ -24,6 +24,11 @@ interface Batch {
   readonly payloadBytes: number;
 }
 
+interface Applied {
+  readonly encodedBytes: number | undefined;
+  readonly payloadBytes: number;
+}
+
 const noMessages: readonly Message[] = [];
 const noEntries: readonly Entry[] = [];
 const noReadStates: Ready["readStates"] = [];
@@ -170,17 +175,17 @@ export class Handover {
     return taken;
   }
 
-  /** Entries up to `index` are applied: the bytes of the batches that are done with. */
-  takeApplied(index: Index): { readonly encodedBytes: number; readonly payloadBytes: number } {
+  /** Entries up to `index` are applied: the bytes of the batches that are done with. Encoded ones undefined while the first is not. */
+  takeApplied(index: Index): Applied {
     this.#forgetOvertaken();
     const undecided = this.#undecided[0];
     assert(undecided === undefined || undecided > index, "applyConfChange was not called", {
       index: undecided,
     });
-    let encodedBytes = 0;
+    let encodedBytes: number | undefined = this.#applying.length === 0 ? 0 : undefined;
     let payloadBytes = 0;
     for (let batch = this.#applying[0]; batch !== undefined && batch.last <= index; ) {
-      encodedBytes += batch.encodedBytes;
+      encodedBytes = (encodedBytes ?? 0) + batch.encodedBytes;
       payloadBytes += batch.payloadBytes;
       this.#applying.shift();
       batch = this.#applying[0];

@@ -362,7 +362,8 @@ export class RaftLog {
     this.#applyingPaused = this.#applyingBytes >= this.applyBytesMax || index < this.applyLimit;
   }
 
-  appliedTo(index: Index, bytes: number): void {
+  /** @param bytes  of what was handed out and is done with; undefined if all of it is still under way, in part */
+  appliedTo(index: Index, bytes: number | undefined): void {
     assert(index >= this.applied && index <= this.committed, "applied out of range", {
       index,
       applied: this.applied,
@@ -370,6 +371,7 @@ export class RaftLog {
     });
     this.applied = index;
     this.applying = Math.max(this.applying, index);
+    if (bytes === undefined) return;
     this.#applyingBytes = Math.max(0, this.#applyingBytes - bytes);
     this.#applyingPaused = this.#applyingBytes >= this.applyBytesMax;
   }

@@ -15,7 +15,7 @@ import { DecodeError } from "../base/errors.js";
 import type { NodeId } from "../core/types.js";
 import type { Channel, ChannelHandlers } from "./channel.js";
 import type { Sealer } from "./sealer.js";
-import type { Session } from "./signaling.js";
+import type { Session } from "./session.js";
 import type { Way, WayEvents } from "./way.js";
 import * as wire from "./wire.js";
 

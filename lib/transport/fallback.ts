@@ -16,9 +16,10 @@ import { type BroadcastBus, broadcastAvailable, openBroadcast, portChannel } fro
 import type { Authenticate, Boot, Channel, Credentials } from "./channel.js";
 import { LinkTable } from "./link-table.js";
 import type { Sealer } from "./sealer.js";
-import { type Effect, type Session, type Signal, Signaling, type WayName } from "./signaling.js";
+import type { Session, Signal } from "./session.js";
+import { type Effect, Signaling } from "./signaling.js";
 import type { LinkKind, PeerEvent, SendOptions, Transport } from "./transport.js";
-import type { Way, WayEvents } from "./way.js";
+import type { Way, WayEvents, WayName } from "./way.js";
 import { openRtc, type RtcAttempt, type RtcImplementation, rtcAvailable } from "./webrtc.js";
 
 export interface FallbackOptions {

@@ -12,7 +12,7 @@
 import Peer from "simple-peer/simplepeer.min.js";
 import { DecodeError } from "../base/errors.js";
 import type { Channel, ChannelHandlers } from "./channel.js";
-import type { Signal } from "./signaling.js";
+import type { Signal } from "./session.js";
 import * as wire from "./wire.js";
 
 /** What a Node process passes in; browsers have their own. */
@@ -72,7 +72,6 @@ class Rtc implements RtcAttempt, Channel {
   /** The session descriptions, of which the fingerprints are taken. */
   #local = "";
   #remote = "";
-  #candidates = 0;
   #handlers: ChannelHandlers | undefined;
   #early: Uint8Array[] = [];
   #ended = false;
@@ -90,7 +89,6 @@ class Rtc implements RtcAttempt, Channel {
     this.#peer.on("close", () => this.#end("the channel closed"));
     this.#peer.on("data", (data: unknown) => this.#receive(data));
     this.#peer.on("signal", (data: unknown) => this.#say(data));
-    this.#peer.on("iceStateChange", (_: unknown, gathering: unknown) => this.#gathered(gathering));
     this.#peer.on("connect", () => this.#open());
   }
 
@@ -113,15 +111,8 @@ class Rtc implements RtcAttempt, Channel {
   #say(data: unknown): void {
     const signal = encodeSignal(data);
     if (this.#ended || signal === undefined) return;
-    if (signal.type === "candidate") this.#candidates++;
-    else this.#local = utf8(signal.payload);
+    if (signal.type !== "candidate") this.#local = utf8(signal.payload);
     this.#options.onSignal(signal);
-  }
-
-  /** A machine without a network interface gathers nothing: no need to wait until the attempt runs out of time. */
-  #gathered(state: unknown): void {
-    const none = this.#candidates === 0 && !this.#local.includes("a=candidate");
-    if (state === "complete" && none) this.#end("no candidates");
   }
 
   #open(): void {

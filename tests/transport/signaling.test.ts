@@ -9,14 +9,11 @@ import {
   payloadBytesMax,
   type SessionEnvelope,
 } from "../../lib/transport/envelope.js";
-import {
-  type Effect,
-  type Session,
-  Signaling,
-  signalingDefaults,
-  toAll,
-  type WayName,
-} from "../../lib/transport/signaling.js";
+import { redialTimes } from "../../lib/transport/redial.js";
+import { rosterPeersMax } from "../../lib/transport/roster.js";
+import type { Session } from "../../lib/transport/session.js";
+import { type Effect, Signaling, signalingDefaults } from "../../lib/transport/signaling.js";
+import { toAll, type WayName } from "../../lib/transport/way.js";
 
 const boot = (counter: number, fill = counter): Boot => ({
   counter,
@@ -185,7 +182,7 @@ describe("presence:", () => {
   });
 
   test("peers beyond the bound take the place of those gone, and are refused while none is", () => {
-    for (let id = 1; id <= signalingDefaults.peersMax; id++) {
+    for (let id = 1; id <= rosterPeersMax; id++) {
       signaling.received("relay", id, hello(1000 + id), 0);
     }
     signaling.received("relay", 9999, hello(9999), 0);
@@ -259,9 +256,9 @@ describe("dialling:", () => {
       }
       pauses.push(now - failedAt);
     }
-    expect(pauses[0]).toBeLessThanOrEqual(signalingDefaults.retryMs + 100);
-    expect(Math.max(...pauses)).toBeGreaterThan(signalingDefaults.retryMsMax / 2 - 100);
-    expect(Math.max(...pauses)).toBeLessThanOrEqual(signalingDefaults.retryMsMax + 100);
+    expect(pauses[0]).toBeLessThanOrEqual(redialTimes.pauseMs + 100);
+    expect(Math.max(...pauses)).toBeGreaterThan(redialTimes.pauseMsMax / 2 - 100);
+    expect(Math.max(...pauses)).toBeLessThanOrEqual(redialTimes.pauseMsMax + 100);
   });
 
   test("who is not heard of any more is not dialled", () => {
@@ -275,12 +272,12 @@ describe("dialling:", () => {
   test("a link that held and broke is dialled again at once, one that did not hold waits", () => {
     signaling.received("relay", 4, hello(60), 0);
     signaling.opened(sessionIn(taken(signaling).acts), 0);
-    signaling.unlinked(60, "webrtc", signalingDefaults.steadyMs);
-    const redialled = signalingDefaults.steadyMs + signalingDefaults.redialMs;
+    signaling.unlinked(60, "webrtc", redialTimes.steadyMs);
+    const redialled = redialTimes.steadyMs + redialTimes.soonMs;
     signaling.tick(redialled);
     signaling.opened(sessionIn(taken(signaling).acts), redialled);
     signaling.unlinked(60, "webrtc", redialled + 1);
-    signaling.tick(redialled + 1 + signalingDefaults.retryMs / 2 - 1);
+    signaling.tick(redialled + 1 + redialTimes.pauseMs / 2 - 1);
     expect(typesOf(taken(signaling).acts)).toEqual([]);
   });
 
@@ -467,7 +464,7 @@ describe("peers of one profile", () => {
   test("with such a link go on trying WebRTC, and with WebRTC do not try the other", () => {
     signaling.failed(sessionIn(taken(signaling).acts), 100, true);
     signaling.opened(sessionIn(taken(signaling).acts), 200);
-    signaling.tick(signalingDefaults.retryMs + 100);
+    signaling.tick(redialTimes.pauseMs + 100);
     const { acts } = taken(signaling);
     expect(sessionIn(acts).link).toBe("webrtc");
     signaling.opened(sessionIn(acts), 3_000);
