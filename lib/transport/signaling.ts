@@ -80,7 +80,11 @@ export const signalingDefaults = {
    * only never says that it will not (Chromium gathers for ever).
    */
   broadcastAfterMs: 1_000,
+  /** Attempts under way at once, in either role: a page has some 500 connections, and half-open ones are the dear ones. */
+  dialledMax: 32,
   acceptingMax: 32,
+  /** Envelopes from the other end in one session: its answer and its candidates. */
+  envelopesMax: 128,
 } as const;
 
 export class Signaling {
@@ -306,11 +310,7 @@ export class Signaling {
 
   #mayAccept(link: DialledKind): boolean {
     if (link === "webrtc" && !this.#rtcAvailable) return false;
-    let accepting = 0;
-    for (const { attempts } of this.#roster) {
-      for (const { session } of attempts.values()) if (!session.initiator) accepting++;
-    }
-    return accepting < signalingDefaults.acceptingMax;
+    return this.#underWay(false) < signalingDefaults.acceptingMax;
   }
 
   #handleInSession(peer: HeardPeer, envelope: SessionEnvelope, now: number): void {
@@ -321,6 +321,7 @@ export class Signaling {
       equalBytes(envelope.session, attempt.session.id) &&
       equalBytes(envelope.toBootNonce, this.#boot.nonce) &&
       envelope.sequence > attempt.received &&
+      envelope.sequence <= signalingDefaults.envelopesMax &&
       (type === "candidate" || attempt.session.initiator);
     if (!inPlace) {
       // A candidate that comes after its session opened is late, not wrong.
@@ -387,9 +388,18 @@ export class Signaling {
   /** Unless there is such a link, or an attempt at it, or the last one is too recent. */
   #dial(peer: HeardPeer, link: DialledKind, now: number): void {
     if (peer.links.has(link) || peer.attempts.has(link) || !peer.redial[link].due(now)) return;
+    if (this.#underWay(true) >= signalingDefaults.dialledMax) return; // its turn comes with a later tick
     const session = newSession(peer, link, this.#random);
     peer.attempts.set(link, { session, startedAt: now, sent: 0, received: 0 });
     this.#effects.push({ type: "dial", session });
+  }
+
+  #underWay(initiator: boolean): number {
+    let count = 0;
+    for (const { attempts } of this.#roster) {
+      for (const { session } of attempts.values()) if (session.initiator === initiator) count++;
+    }
+    return count;
   }
 
   #expire(peer: HeardPeer, now: number): void {

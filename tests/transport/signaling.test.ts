@@ -262,6 +262,16 @@ describe("dialling:", () => {
     expect(Math.max(...pauses)).toBeLessThanOrEqual(redialTimes.pauseMsMax + 100);
   });
 
+  test("so many at once and no more; the next when one has ended", () => {
+    const { dialledMax } = signalingDefaults;
+    for (let i = 0; i <= dialledMax; i++) signaling.received("relay", 1 + i, hello(60 + i), 0);
+    const dials = taken(signaling).acts.filter(({ type }) => type === "dial");
+    expect(dials).toHaveLength(dialledMax);
+    signaling.opened(sessionIn(dials), 1);
+    signaling.tick(2);
+    expect(typesOf(taken(signaling).acts)).toEqual(["dial"]);
+  });
+
   test("who is not heard of any more is not dialled", () => {
     signaling.received("relay", 4, hello(60), 0);
     signaling.failed(sessionIn(taken(signaling).acts), 0, false);
@@ -407,6 +417,10 @@ describe("within a session,", () => {
     ["an answer for another boot of ours", () => answer({ toBootNonce: new Uint8Array(16) })],
     ["an answer of another peer", () => answer({ from: 61 })],
     ["an answer for another kind of link", () => answer({ link: "broadcast" })],
+    [
+      "an answer after too many envelopes",
+      () => answer({ sequence: signalingDefaults.envelopesMax + 1 }),
+    ],
     ["an answer of the peer's next boot", () => answer({ boot: boot(2) })],
   ])("%s is no signal", (_, envelope) => {
     signaling.received("relay", 4, envelope(), 1);
