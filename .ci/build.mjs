@@ -15,7 +15,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { join, relative, sep } from "node:path";
+import { join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { sourceOf } from "./source-alias.mjs";
 
@@ -47,11 +47,14 @@ const parts = {
   },
 };
 
+/** A compiler's complaints: shown as they are, without a stack of ours. */
+export class BuildError extends Error {}
+
 /**
  * Builds the parts named, in order, as far as they changed.
  * @param {string[]} names
  * @param {{ signal?: AbortSignal }} [options]
- * @throws Error with the compiler's output
+ * @throws BuildError
  */
 export async function build(names = Object.keys(parts), options = {}) {
   for (const name of names) {
@@ -128,10 +131,7 @@ function runNode(command, signal) {
     child.on("error", reject);
     child.on("close", (code) => {
       if (code === 0) resolve();
-      else
-        reject(
-          new Error(`${output}\n${relative(root, command[0] ?? "")} failed (exit code ${code})`),
-        );
+      else reject(new BuildError(`${output}${command[0]} failed (exit code ${code})`));
     });
   });
 }

@@ -7,7 +7,7 @@
 import { createServer } from "node:http";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { build } from "../.ci/build.mjs";
+import { BuildError, build } from "../.ci/build.mjs";
 import { plain, readFiles, serveFile } from "./static.mjs";
 
 const defaultPort = 8787;
@@ -143,6 +143,10 @@ function onceTold(stop) {
 
 main().catch((error) => {
   if (error.name === "AbortError") return; // stopped while building
-  console.error(error instanceof UsageError ? error.message : (error.stack ?? error));
+  console.error(
+    error instanceof UsageError || error instanceof BuildError
+      ? error.message
+      : (error.stack ?? error),
+  );
   process.exit(1);
 });

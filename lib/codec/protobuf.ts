@@ -8,7 +8,7 @@
  * Invariant: start ≤ position ≤ end ≤ bytes.length, whatever the bytes say.  Not here: which fields exist (raftpb-fields.ts).
  */
 import { assert } from "../base/assert.js";
-import { DecodeError } from "../base/errors.js";
+import { DecodeError, InvariantError } from "../base/errors.js";
 import { noBytes } from "../core/types.js";
 
 /** Wire types: the low three bits of a tag. */
@@ -229,7 +229,7 @@ export class Writer {
   }
 
   varint(value: number): void {
-    assert(Number.isSafeInteger(value) && value >= 0, "not an unsigned safe integer", { value });
+    if (!(value >= 0 && Number.isSafeInteger(value))) throw unwritable(value);
     let rest = value;
     if (rest >= 0x10000000) {
       // Four groups at once, so that what remains fits the integer operations below.
@@ -253,7 +253,7 @@ export class Writer {
       this.varint(value);
       return;
     }
-    assert(Number.isSafeInteger(value), "not a safe integer", { value });
+    if (!Number.isSafeInteger(value)) throw unwritable(value);
     let rest = BigInt.asUintN(64, BigInt(value));
     while (rest > 0x7fn) {
       this.bytes[this.position++] = Number(rest & 0x7fn) | 0x80;
@@ -288,12 +288,14 @@ export class Writer {
 
   /** The array, which must be full. */
   finish(): Uint8Array<ArrayBuffer> {
-    assert(this.position === this.bytes.length, "encoded size is not the computed one", {
-      computed: this.bytes.length,
-      written: this.position,
-    });
+    assert(this.position === this.bytes.length, "encoded size is not the computed one");
     return this.bytes;
   }
+}
+
+// Not `assert`, whose details would be an object made for every number written.
+function unwritable(value: number): InvariantError {
+  return new InvariantError("not a number that can be written", { value });
 }
 
 /** Bytes that `Writer.varint(value)` takes. */

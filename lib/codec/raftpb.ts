@@ -10,7 +10,7 @@
  *
  * Bounds: what the bytes hold, 256 B per field.  Not here: whether a message makes sense (core/step.ts).
  */
-import { assert } from "../base/assert.js";
+import { InvariantError } from "../base/errors.js";
 import type { Entry, Message, MessageType } from "../core/types.js";
 import { noBytes } from "../core/types.js";
 import {
@@ -83,7 +83,9 @@ const typeNumbers: ReadonlyMap<MessageType, number> = new Map(
 
 function typeNumber(type: MessageType): number {
   const number = typeNumbers.get(type);
-  assert(number !== undefined, "a local message does not travel", { type });
+  if (number === undefined) {
+    throw new InvariantError("a local message does not travel", { type });
+  }
   return number;
 }
 

@@ -56,6 +56,8 @@ export interface RoomStatus {
   readonly waitingFor: readonly { readonly name: string; readonly peers: number }[];
   /** The relay answers: newcomers can join. Open links do not depend on it. */
   readonly relay: "connected" | "connecting" | "off";
+  /** WebRTC found no way to a peer: such networks (8–20 %) need a TURN server in `iceServers`. */
+  readonly turnNeeded: boolean;
   /** Other peers with an open link. */
   readonly connected: number;
   /** Distinct profiles among the voters. */

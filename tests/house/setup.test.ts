@@ -7,17 +7,17 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
-  realpathSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { hostname, tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import ts from "typescript";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import setup from "../../.ci/setup.cjs";
+import { npmCli } from "./npm-cli.js";
 
 const script = join(import.meta.dirname, "../../.ci/setup.cjs");
 
@@ -123,11 +123,11 @@ describe("installing", { timeout: 60_000 }, () => {
     expect(existsSync(join(repo.path, ".setup-lock"))).toBe(false);
   });
 
-  test("four at once take over the lock of a process that is gone, and install once", async () => {
+  test("eight at once take over the lock of a process that is gone, and install once", async () => {
     const gone = spawnSync(process.execPath, ["--version"]).pid;
     writeFileSync(join(repo.path, ".setup-lock"), `${hostname()} ${gone}`);
-    const ends = await Promise.all([1, 2, 3, 4].map(() => repo.setUp().ended));
-    expect(ends.map((end) => end.code)).toEqual([0, 0, 0, 0]);
+    const ends = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map(() => repo.setUp().ended));
+    expect(ends.map((end) => end.code)).toEqual(ends.map(() => 0));
     expect(repo.npmRuns()).toBe(1);
     expect(existsSync(join(repo.path, ".setup-lock"))).toBe(false);
   });
@@ -190,6 +190,17 @@ describe("the script it runs afterwards", { timeout: 60_000 }, () => {
     await run.stdoutHas("running");
     run.child.kill("SIGTERM");
     expect(await run.ended).toMatchObject({ code: 3, stdout: "running\ntold\n" });
+  });
+
+  test("is told when the shell that npm put between is gone", async () => {
+    repo.write("task.mjs", waiting);
+    const shell = `${process.execPath} .ci/setup.cjs task.mjs; true`; // `; true`: or the shell becomes the command
+    const run = new Run(
+      spawn("/bin/sh", ["-c", shell], { cwd: repo.path, env: repo.env("npm start") }),
+    );
+    await run.stdoutHas("running");
+    run.child.kill("SIGTERM");
+    expect(await run.ended).toMatchObject({ stdout: "running\ntold\n" });
   });
 
   test("learns by its channel that we were killed", async () => {
@@ -261,20 +272,22 @@ class Repo {
   }
 
   setUp(...args: string[]): Run {
+    const script = join(this.path, ".ci/setup.cjs");
+    return new Run(spawn(process.execPath, [script, ...args], { env: this.env() }));
+  }
+
+  env(lifecycle?: string): NodeJS.ProcessEnv {
     const inherited = Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name));
-    return new Run(
-      spawn(process.execPath, [join(this.path, ".ci/setup.cjs"), ...args], {
-        env: {
-          ...Object.fromEntries(inherited),
-          npm_execpath: this.#npm,
-          npm_config_user_agent: "npm/11.0.0 node/v20.19.0 linux x64",
-          npm_config_cache: this.cache,
-          npm_config_fetch_retries: "0",
-          npm_config_registry: "http://127.0.0.1:1/", // nobody: no test asks the real one
-          NODE_ENV: "production", // development packages are installed all the same
-        },
-      }),
-    );
+    return {
+      ...Object.fromEntries(inherited),
+      ...(lifecycle === undefined ? {} : { npm_lifecycle_event: lifecycle }),
+      npm_execpath: this.#npm,
+      npm_config_user_agent: "npm/11.0.0 node/v20.19.0 linux x64",
+      npm_config_cache: this.cache,
+      npm_config_fetch_retries: "0",
+      npm_config_registry: "http://127.0.0.1:1/", // nobody: no test asks the real one
+      NODE_ENV: "production", // development packages are installed all the same
+    };
   }
 
   remove(): void {
@@ -347,15 +360,6 @@ class Registry {
     this.#server.close();
     this.#server.closeAllConnections();
   }
-}
-
-/** The npm that runs us, else the one on the PATH. */
-function npmCli(): string {
-  const ours = process.env["npm_execpath"];
-  if (ours?.endsWith("npm-cli.js")) return ours;
-  const folders = (process.env["PATH"] ?? "").split(delimiter);
-  const npm = folders.map((folder) => join(folder, "npm")).find((file) => existsSync(file));
-  return npm === undefined ? "npm" : realpathSync(npm);
 }
 
 function printedFor(target: ts.ScriptTarget, source: string): string {

@@ -1,0 +1,232 @@
+/**
+ * Handover: what is handed out by `ready()`, and what has not come back from storage and state machine yet.
+ *
+ * A write leaves together with everything that waits for it: our own votes and acknowledgements, and those owed to peers. Writes come
+ * back in the order they left; entries handed out to be applied come back in batches, so that their bytes can be given free.
+ * Dissertation §3.8, §10.2.1; compare etcd/raft rawnode.go (readyWithoutAccept, acceptReady, newStorageAppendRespMsg).
+ */
+import { assert } from "../base/assert.js";
+import { encodedBytesOf, isConfChange, payloadBytesOf } from "./entries.js";
+import { storageAppendResponse } from "./messages.js";
+import { Queue } from "./queue.js";
+import { type Raft, trace } from "./raft.js";
+import type { Entry, HardState, Index, Message, Ready, SoftState, Write } from "./types.js";
+
+/** A write under way and what waits for it. */
+interface Outstanding {
+  readonly write: Write;
+  readonly held: readonly Message[];
+}
+
+/** Entries handed out together to be applied. */
+interface Batch {
+  readonly last: Index;
+  readonly encodedBytes: number;
+  readonly payloadBytes: number;
+}
+
+interface Applied {
+  readonly encodedBytes: number | undefined;
+  readonly payloadBytes: number;
+}
+
+const noMessages: readonly Message[] = [];
+const noEntries: readonly Entry[] = [];
+const noReadStates: Ready["readStates"] = [];
+const noContexts: Ready["droppedReads"] = [];
+
+export class Handover {
+  readonly #raft: Raft;
+  /** As last handed out. */
+  #hardState: HardState;
+  #softState: SoftState;
+  #writes = 0;
+  readonly #outstanding: Queue<Outstanding> = new Queue();
+  readonly #applying: Queue<Batch> = new Queue();
+  /** Configuration entries handed out and waiting for their verdict. */
+  #undecided: Index[] = [];
+
+  constructor(raft: Raft) {
+    this.#raft = raft;
+    this.#hardState = this.#currentHardState();
+    this.#softState = { leader: raft.leader, role: raft.role };
+  }
+
+  hasReady(): boolean {
+    const raft = this.#raft;
+    if (raft.droppedReads.length > 0 || this.#softStateChanged()) return true;
+    if (raft.stopped !== undefined) return false;
+    const { log } = raft;
+    return (
+      raft.messages.length > 0 ||
+      raft.held.length > 0 ||
+      log.hasNextEntries ||
+      log.hasCommittedEntries ||
+      raft.readStates.length > 0 ||
+      log.nextSnapshot() !== undefined ||
+      this.#hardStateChanged()
+    );
+  }
+
+  take(): Ready {
+    const raft = this.#raft;
+    const running = raft.stopped === undefined;
+    const softState = this.#takeSoftState();
+    const committedEntries = running ? this.#takeCommitted() : noEntries;
+    const write = running ? this.#takeWrite() : undefined;
+    const { messages, readStates, droppedReads } = raft;
+    if (messages.length > 0) {
+      raft.messages = [];
+      raft.unsentAppends.clear();
+    }
+    if (readStates.length > 0) raft.readStates = [];
+    if (droppedReads.length > 0) raft.droppedReads = [];
+    if (raft.config.trace !== undefined) trace(raft, "Ready");
+    return {
+      messages: messages.length > 0 ? messages : noMessages,
+      write,
+      committedEntries,
+      readStates: readStates.length > 0 ? readStates : noReadStates,
+      droppedReads: droppedReads.length > 0 ? droppedReads : noContexts,
+      softState,
+    };
+  }
+
+  #takeSoftState(): SoftState | undefined {
+    if (!this.#softStateChanged()) return undefined;
+    this.#softState = { leader: this.#raft.leader, role: this.#raft.role };
+    return this.#softState;
+  }
+
+  #takeCommitted(): readonly Entry[] {
+    const { log } = this.#raft;
+    const entries = log.nextCommittedEntries();
+    const last = entries[entries.length - 1];
+    if (last === undefined) return entries;
+    const encodedBytes = encodedBytesOf(entries);
+    log.acceptApplying(last.index, encodedBytes);
+    this.#applying.push({ last: last.index, encodedBytes, payloadBytes: payloadBytesOf(entries) });
+    for (const entry of entries) if (isConfChange(entry)) this.#undecided.push(entry.index);
+    return entries;
+  }
+
+  #takeWrite(): Write | undefined {
+    const raft = this.#raft;
+    const { log, held } = raft;
+    const entries = log.nextEntries();
+    const snapshot = log.nextSnapshot();
+    const changed = this.#hardStateChanged();
+    if (entries.length === 0 && snapshot === undefined && !changed && held.length === 0) {
+      return undefined;
+    }
+    const write: Write = {
+      id: ++this.#writes,
+      hardState: changed ? this.#currentHardState() : undefined,
+      snapshot,
+      entries,
+      sync: entries.length > 0 || snapshot !== undefined || this.#bindsUs(),
+    };
+    if (write.hardState !== undefined) this.#hardState = write.hardState;
+    const response = this.#appendResponse(write);
+    log.acceptInProgress();
+    this.#outstanding.push({ write, held: response === undefined ? held : [...held, response] });
+    raft.held = [];
+    return write;
+  }
+
+  /** Term and vote are promises; the commit index is a hint that a restart can do without. */
+  #bindsUs(): boolean {
+    return this.#hardState.term !== this.#raft.term || this.#hardState.vote !== this.#raft.vote;
+  }
+
+  /**
+   * What tells the log that this write is durable. It is attached to every write while anything is in memory only: attached only to the
+   * write that holds the entries, it would be void after a change of term in between, and nothing would ever say that they are durable.
+   */
+  #appendResponse({ snapshot }: Write): Message | undefined {
+    const { id, term, log } = this.#raft;
+    const unstable = log.unstableCount > 0;
+    if (!unstable && snapshot === undefined) return undefined;
+    const index = unstable ? log.lastIndex : 0;
+    const logTerm = unstable ? log.lastTerm : 0;
+    return storageAppendResponse({ to: id, term, index, logTerm, snapshot });
+  }
+
+  /** What waits for `write`, which stays outstanding. */
+  held(write: Write): readonly Message[] {
+    return this.#outstanding.find((each) => each.write.id === write.id)?.held ?? noMessages;
+  }
+
+  /** `write` and all before it are durable: what waited for them. */
+  takeHeld(write: Write): readonly Message[] {
+    const { first } = this.#outstanding;
+    assert(
+      first !== undefined && write.id >= first.write.id && write.id <= this.#writes,
+      "persisted: a write that is not outstanding",
+      { id: write.id, first: first?.write.id },
+    );
+    if (first.write.id === write.id) {
+      this.#outstanding.shift();
+      return first.held;
+    }
+    const taken: Message[] = [];
+    let next: Outstanding | undefined = first;
+    while (next !== undefined && next.write.id <= write.id) {
+      for (const message of next.held) taken.push(message);
+      this.#outstanding.shift();
+      next = this.#outstanding.first;
+    }
+    return taken;
+  }
+
+  /** Entries up to `index` are applied: the bytes of the batches that are done with. Encoded ones undefined while the first is not. */
+  takeApplied(index: Index): Applied {
+    this.#forgetOvertaken();
+    const undecided = this.#undecided[0];
+    assert(undecided === undefined || undecided > index, "applyConfChange was not called", {
+      index: undecided,
+    });
+    let encodedBytes: number | undefined = this.#applying.first === undefined ? 0 : undefined;
+    let payloadBytes = 0;
+    let batch = this.#applying.first;
+    while (batch !== undefined && batch.last <= index) {
+      encodedBytes = (encodedBytes ?? 0) + batch.encodedBytes;
+      payloadBytes += batch.payloadBytes;
+      this.#applying.shift();
+      batch = this.#applying.first;
+    }
+    return { encodedBytes, payloadBytes };
+  }
+
+  /** The verdict on the configuration entry at `index` has come. */
+  decide(index: Index): void {
+    this.#forgetOvertaken();
+    assert(this.#undecided[0] === index, "not the configuration entry to be decided", {
+      index,
+      expected: this.#undecided[0],
+    });
+    this.#undecided.shift();
+  }
+
+  /** A snapshot holds what came of the configuration entries before it. */
+  #forgetOvertaken(): void {
+    const { confIndex } = this.#raft;
+    while (this.#undecided[0] !== undefined && this.#undecided[0] <= confIndex) {
+      this.#undecided.shift();
+    }
+  }
+
+  #currentHardState(): HardState {
+    const { term, vote, log } = this.#raft;
+    return { term, vote, commit: log.committed };
+  }
+
+  #hardStateChanged(): boolean {
+    return this.#bindsUs() || this.#hardState.commit !== this.#raft.log.committed;
+  }
+
+  #softStateChanged(): boolean {
+    const { leader, role } = this.#raft;
+    return this.#softState.leader !== leader || this.#softState.role !== role;
+  }
+}

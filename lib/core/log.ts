@@ -1,0 +1,425 @@
+/**
+ * RaftLog: the entries since the last compaction, all in memory, and how far each of five cursors has come.
+ *
+ * ```
+ *  compacted        applied  applying   committed      stable    handedOut       last
+ *      |  entries in memory …  |  |         |            |           |            |
+ *      └ the term here is kept     └ ready() gave them   └ on disk   └ being written
+ * ```
+ * `stable` and `committed` are independent of each other. A snapshot being installed stands before every entry.
+ * Dissertation §3.5, §3.6; compare etcd/raft log.go and log_unstable.go, which split the same between storage and memory.
+ *
+ * Invariants: applied ≤ applying ≤ committed ≤ last; stable ≤ handedOut ≤ last. A committed entry is never overwritten.
+ */
+import { assert } from "../base/assert.js";
+import type { Log } from "./config.js";
+import { encodedBytes, memoryBytes } from "./entries.js";
+import { TermRuns } from "./term-runs.js";
+import type { Entry, Index, Snapshot, SnapshotMetadata, Term } from "./types.js";
+
+const noEntries: readonly Entry[] = [];
+
+/** What a log starts from. */
+export interface LogStart {
+  readonly compacted: { readonly index: Index; readonly term: Term };
+  readonly entries: readonly Entry[];
+  readonly committed: Index;
+  readonly applied: Index;
+  readonly applyBytesMax: number;
+}
+
+export class RaftLog {
+  readonly #log: Log;
+  #entries: Entry[];
+  #compactedIndex: Index;
+  #compactedTerm: Term;
+  #terms: TermRuns;
+  #memory = 0;
+  /** The last slice: the same is asked for by each follower, to be written and to be applied. */
+  #sliced: readonly Entry[] | undefined;
+
+  committed: Index;
+  applied: Index;
+  /** Last index handed out to be applied. */
+  applying: Index;
+  #applyingBytes = 0;
+  #applyingPaused = false;
+  applyBytesMax: number;
+  /** How many entries beyond `stable` may be handed out to be applied; Infinity for all. */
+  applyAhead = 0;
+
+  /** Last index known to be durable here. */
+  stable: Index;
+  /** Last index handed out to be written. */
+  handedOut: Index;
+  /** Received and not yet known to be durable; no entry is handed out to be applied meanwhile. */
+  snapshot: Snapshot | undefined;
+  #snapshotHandedOut = false;
+
+  constructor(start: LogStart, log: Log) {
+    this.#log = log;
+    this.#entries = [...start.entries];
+    this.#compactedIndex = start.compacted.index;
+    this.#compactedTerm = start.compacted.term;
+    this.#terms = new TermRuns(start.compacted);
+    for (const entry of this.#entries) this.#account(entry);
+    this.applyBytesMax = start.applyBytesMax;
+    this.committed = start.committed;
+    this.applied = start.applied;
+    this.applying = start.applied;
+    this.stable = this.lastIndex;
+    this.handedOut = this.stable;
+    assert(
+      start.applied >= start.compacted.index &&
+        start.applied <= start.committed &&
+        start.committed <= this.lastIndex,
+      "a log must start with compacted <= applied <= committed <= last",
+      {
+        compacted: start.compacted.index,
+        applied: start.applied,
+        committed: start.committed,
+        last: this.lastIndex,
+      },
+    );
+  }
+
+  get firstIndex(): Index {
+    return this.#compactedIndex + 1;
+  }
+
+  get lastIndex(): Index {
+    return this.#compactedIndex + this.#entries.length;
+  }
+
+  get lastTerm(): Term {
+    const last = this.#entries[this.#entries.length - 1];
+    return last === undefined ? this.#compactedTerm : last.term;
+  }
+
+  /** Bytes the entries occupy, roughly. */
+  get memory(): number {
+    return this.#memory;
+  }
+
+  /** Entries that are in memory only, so far as we know. */
+  get unstableCount(): number {
+    return this.lastIndex - this.stable;
+  }
+
+  #at(index: Index): Entry | undefined {
+    return this.#entries[index - this.#compactedIndex - 1];
+  }
+
+  /** The term of the entry at `index`; undefined if it was compacted or is not there yet. */
+  term(index: Index): Term | undefined {
+    if (index === this.#compactedIndex) return this.#compactedTerm;
+    if (index < this.#compactedIndex || index > this.lastIndex) return undefined;
+    return (this.#at(index) as Entry).term;
+  }
+
+  entry(index: Index): Entry | undefined {
+    return index < this.firstIndex ? undefined : this.#at(index);
+  }
+
+  matches(index: Index, term: Term): boolean {
+    return this.term(index) === term;
+  }
+
+  /** §3.6.1: at least as up to date as ours. */
+  isUpToDate(lastIndex: Index, lastTerm: Term): boolean {
+    const ours = this.lastTerm;
+    return lastTerm > ours || (lastTerm === ours && lastIndex >= this.lastIndex);
+  }
+
+  /**
+   * Entries in [from, to), at most `bytesMax` encoded bytes of them but at least one. The array is shared: never write to it.
+   * The caller asks for nothing that was compacted.
+   */
+  slice(from: Index, to: Index, bytesMax: number): readonly Entry[] {
+    if (from >= to) return noEntries;
+    assert(from >= this.firstIndex && to <= this.lastIndex + 1, "slice outside of the log", {
+      from,
+      to,
+      first: this.firstIndex,
+      last: this.lastIndex,
+    });
+    const start = from - this.#compactedIndex - 1;
+    const end = this.#endWithin(start, start + to - from, bytesMax);
+    const known = this.#sliced;
+    if (known !== undefined && known[0]?.index === from && known.length === end - start)
+      return known;
+    const entries = this.#entries.slice(start, end);
+    this.#sliced = entries;
+    return entries;
+  }
+
+  #endWithin(start: number, end: number, bytesMax: number): number {
+    if (bytesMax === Number.POSITIVE_INFINITY) return end;
+    let bytes = encodedBytes(this.#entries[start] as Entry);
+    let at = start + 1;
+    for (; at < end; at++) {
+      bytes += encodedBytes(this.#entries[at] as Entry);
+      if (bytes > bytesMax) break;
+    }
+    return at;
+  }
+
+  /** The leader's own: appends `entries`, which follow the last one. */
+  append(entries: readonly Entry[]): void {
+    this.#truncateAndAppend(entries, 0);
+  }
+
+  /**
+   * A follower's: takes over what follows (`prevIndex`, `prevTerm`) and the leader's commit index, if the logs match there.
+   * Returns the last index now known to equal the leader's, or undefined.
+   */
+  maybeAppend(
+    prevIndex: Index,
+    prevTerm: Term,
+    entries: readonly Entry[],
+    leaderCommit: Index,
+  ): Index | undefined {
+    if (!this.matches(prevIndex, prevTerm)) return undefined;
+    const lastNew = prevIndex + entries.length;
+    const conflict = this.#findConflict(entries);
+    if (conflict < entries.length) {
+      assert(prevIndex + 1 + conflict > this.committed, "committed entry overwritten", {
+        index: prevIndex + 1 + conflict,
+        committed: this.committed,
+      });
+      this.#truncateAndAppend(entries, conflict);
+    }
+    // Only as far as we know our log to equal the leader's: what lies beyond `lastNew` may be another's (figure 3.1).
+    this.commitTo(Math.min(leaderCommit, lastNew));
+    return lastNew;
+  }
+
+  /** Position of the first of `entries` that we do not hold; their number if we hold all. */
+  #findConflict(entries: readonly Entry[]): number {
+    const last = this.lastIndex;
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i] as Entry;
+      const ours = this.term(entry.index);
+      if (ours === entry.term) continue;
+      if (entry.index <= last) {
+        this.#log?.(
+          "info",
+          () =>
+            `found conflict at index ${entry.index} [existing term: ${ours ?? 0}, conflicting term: ${entry.term}]`,
+        );
+      }
+      return i;
+    }
+    return entries.length;
+  }
+
+  /** Appends `entries` from position `skip` on, dropping what we hold at and after the first of them. */
+  #truncateAndAppend(entries: readonly Entry[], skip: number): void {
+    const from = (entries[skip] as Entry).index;
+    assert(from > this.committed, "append behind the commit index", {
+      from,
+      committed: this.committed,
+    });
+    assert(from <= this.lastIndex + 1, "append beyond the log's end", {
+      from,
+      last: this.lastIndex,
+    });
+    if (from <= this.lastIndex) this.#truncate(from);
+    for (let i = skip; i < entries.length; i++) {
+      const entry = entries[i] as Entry;
+      this.#entries.push(entry);
+      this.#account(entry);
+    }
+    // What was received is what is to be written next.
+    if (skip === 0) this.#sliced = entries;
+  }
+
+  #account(entry: Entry): void {
+    this.#memory += memoryBytes(entry);
+    this.#terms.append(entry.index, entry.term);
+  }
+
+  #truncate(from: Index): void {
+    if (from <= this.stable + 1) {
+      this.#log?.("info", () => `replace the unstable entries from index ${from}`);
+      this.stable = from - 1;
+      this.handedOut = from - 1;
+    } else {
+      this.#log?.("info", () => `truncate the unstable entries before index ${from}`);
+      // What is being written of the new history is nothing; what was of the old one must be written over.
+      this.handedOut = Math.min(this.handedOut, from - 1);
+    }
+    this.#sliced = undefined;
+    const keep = from - this.#compactedIndex - 1;
+    for (let i = keep; i < this.#entries.length; i++) {
+      this.#memory -= memoryBytes(this.#entries[i] as Entry);
+    }
+    this.#entries.length = keep;
+    this.#terms.truncate(from);
+  }
+
+  /**
+   * The highest index at or below `index` whose term is at most `term`: where a log whose entry at `index` has `term` may meet
+   * ours. Its term is 0 when it is not known. §3.5's optimisation; one round per term, not per entry.
+   */
+  findConflictByTerm(index: Index, term: Term): { readonly index: Index; readonly term: Term } {
+    // Beyond the end, and before the beginning: nothing is known of the terms there.
+    if (index > this.lastIndex || index < this.#compactedIndex) return { index, term: 0 };
+    const found = this.#terms.lastAtMost(index, term);
+    return found ?? { index: Math.max(0, this.#compactedIndex - 1), term: 0 };
+  }
+
+  commitTo(index: Index): void {
+    if (index <= this.committed) return;
+    assert(index <= this.lastIndex, "commit beyond the log's end", {
+      index,
+      last: this.lastIndex,
+    });
+    this.committed = index;
+  }
+
+  /** Commits up to `index` if that is news and its entry is of `term`. */
+  maybeCommit(index: Index, term: Term): boolean {
+    if (term === 0 || index <= this.committed || !this.matches(index, term)) return false;
+    this.commitTo(index);
+    return true;
+  }
+
+  // — to storage —
+
+  /** Entries to write that nobody was given yet. */
+  nextEntries(): readonly Entry[] {
+    return this.slice(this.handedOut + 1, this.lastIndex + 1, Number.POSITIVE_INFINITY);
+  }
+
+  get hasNextEntries(): boolean {
+    return this.lastIndex > this.handedOut;
+  }
+
+  nextSnapshot(): Snapshot | undefined {
+    return this.#snapshotHandedOut ? undefined : this.snapshot;
+  }
+
+  /** Entries and snapshot have been handed out to be written. */
+  acceptInProgress(): void {
+    this.handedOut = this.lastIndex;
+    if (this.snapshot !== undefined) this.#snapshotHandedOut = true;
+  }
+
+  /**
+   * Everything up to (`term`, `index`) is durable, unless it was replaced while it was being written: an entry of another term
+   * at `index` means that the write in question no longer speaks of our log (the A-B-A of two leaders and back).
+   */
+  stableTo(index: Index, term: Term): void {
+    const snapshotAt = this.snapshot?.metadata.index;
+    if (index <= this.stable && index === snapshotAt) {
+      this.#log?.("info", () => `entry at index ${index} matched unstable snapshot; ignoring`);
+      return;
+    }
+    if (index <= this.stable || index > this.lastIndex) {
+      this.#log?.("info", () => `entry at index ${index} missing from unstable log; ignoring`);
+      return;
+    }
+    const ours = this.term(index);
+    if (ours !== term) {
+      this.#log?.(
+        "info",
+        () =>
+          `entry at (index,term)=(${index},${term}) mismatched with entry at (${index},${ours}) in unstable log; ignoring`,
+      );
+      return;
+    }
+    this.stable = index;
+    this.handedOut = Math.max(this.handedOut, index);
+  }
+
+  stableSnapshotTo(index: Index): void {
+    if (this.snapshot?.metadata.index !== index) return;
+    this.snapshot = undefined;
+    this.#snapshotHandedOut = false;
+  }
+
+  // — to the state machine —
+
+  /** The last index that may be handed out now. */
+  get applyLimit(): Index {
+    return Math.min(this.committed, this.stable + this.applyAhead);
+  }
+
+  get hasCommittedEntries(): boolean {
+    return !this.#applyingPaused && this.snapshot === undefined && this.applyLimit > this.applying;
+  }
+
+  nextCommittedEntries(): readonly Entry[] {
+    if (!this.hasCommittedEntries) return noEntries;
+    const room = this.applyBytesMax - this.#applyingBytes;
+    return this.slice(this.applying + 1, this.applyLimit + 1, room);
+  }
+
+  /** Entries up to `index`, `bytes` of them, have been handed out to be applied. */
+  acceptApplying(index: Index, bytes: number): void {
+    this.applying = index;
+    this.#applyingBytes += bytes;
+    this.#applyingPaused = this.#applyingBytes >= this.applyBytesMax || index < this.applyLimit;
+  }
+
+  /** @param bytes  of what was handed out and is done with; undefined if all of it is still under way, in part */
+  appliedTo(index: Index, bytes: number | undefined): void {
+    assert(index >= this.applied && index <= this.committed, "applied out of range", {
+      index,
+      applied: this.applied,
+      committed: this.committed,
+    });
+    this.applied = index;
+    this.applying = Math.max(this.applying, index);
+    if (bytes === undefined) return;
+    this.#applyingBytes = Math.max(0, this.#applyingBytes - bytes);
+    this.#applyingPaused = this.#applyingBytes >= this.applyBytesMax;
+  }
+
+  // — the log's beginning —
+
+  /** Forgets entries up to `index`, whose term is kept. Costs what it frees. */
+  compact(index: Index): void {
+    if (index <= this.#compactedIndex) return;
+    assert(index <= this.applying, "compaction of entries that nobody was given to apply", {
+      index,
+      applying: this.applying,
+    });
+    this.#compactedTerm = this.term(index) as Term;
+    const dropped = this.#entries.splice(0, index - this.#compactedIndex);
+    for (const entry of dropped) this.#memory -= memoryBytes(entry);
+    this.#terms.compact(index);
+    this.#compactedIndex = index;
+    this.#sliced = undefined;
+  }
+
+  /** Replaces everything by `snapshot`, which is yet to be made durable. */
+  restore(snapshot: Snapshot): void {
+    const { index, term }: SnapshotMetadata = snapshot.metadata;
+    this.#log?.(
+      "info",
+      () => `log [${this.describe()}] starts to restore snapshot [index: ${index}, term: ${term}]`,
+    );
+    this.committed = index;
+    this.#entries = [];
+    this.#memory = 0;
+    this.#sliced = undefined;
+    this.#compactedIndex = index;
+    this.#compactedTerm = term;
+    this.#terms = new TermRuns({ index, term });
+    this.stable = index;
+    this.handedOut = index;
+    this.snapshot = snapshot;
+    this.#snapshotHandedOut = false;
+  }
+
+  /** In etcd's words, where "unstable" begins after `stable`. */
+  describe(): string {
+    return (
+      `committed=${this.committed}, applied=${this.applied}, applying=${this.applying}, ` +
+      `unstable.offset=${this.stable + 1}, unstable.offsetInProgress=${this.handedOut + 1}, ` +
+      `len(unstable.Entries)=${this.unstableCount}`
+    );
+  }
+}

@@ -1,0 +1,411 @@
+/**
+ * Raft: the state of one node, its changes of role, and its two outboxes.
+ *
+ * `messages` may leave at once. `held` speaks of things that are not durable yet (our own votes and acknowledgements among them)
+ * and waits for the write that makes them so. Dissertation figure 3.1 (state), §3.3–3.4 (roles), §3.8 (what must be durable before it is
+ * said); compare etcd/raft raft.go.
+ *
+ * Not here: what is done in a role (follower.ts, election.ts, leader.ts), and the public face (raw-node.ts).
+ */
+import { assert, must } from "../base/assert.js";
+import { LogboomError } from "../base/errors.js";
+import { confStateOf, type Membership, type Newcomers, restoreMembership } from "./confchange.js";
+import type { FullConfig, LogLevel, RestoredState } from "./config.js";
+import { describeConfiguration, hexId } from "./describe.js";
+import { emptyEntry, isConfChange, makeEntry, payloadBytesOf } from "./entries.js";
+import { Inflights } from "./inflights.js";
+import { RaftLog } from "./log.js";
+import { appendAccepted } from "./messages.js";
+import type { Progress } from "./progress.js";
+import { ReadQueue } from "./reads.js";
+import type { Refusal } from "./results.js";
+import {
+  type TraceEvent,
+  type TraceName,
+  traceEvent,
+  traceNameOf,
+  traceNewConfiguration,
+} from "./trace.js";
+import { Tracker } from "./tracker.js";
+import {
+  type ConfState,
+  type Entry,
+  type Index,
+  type Message,
+  type NodeId,
+  noNode,
+  type ReadState,
+  type Role,
+  type Term,
+} from "./types.js";
+
+/** An append that more entries may join. `entries` is the list made for that, once there was need for one. */
+export interface UnsentAppend {
+  readonly message: Message;
+  entries: Entry[] | undefined;
+}
+
+export class Raft {
+  readonly config: FullConfig;
+  readonly id: NodeId;
+  readonly log: RaftLog;
+  readonly tracker: Tracker;
+  readonly newcomers: Newcomers;
+
+  term: Term;
+  vote: NodeId;
+  role: Role = "follower";
+  leader: NodeId = noNode;
+
+  /** Ticks since we heard from a leader or voted; for a leader, since it last checked its quorum. */
+  electionElapsed = 0;
+  heartbeatElapsed = 0;
+  /** Ticks since the start. */
+  now = 0;
+  /** Drawn anew in every term, so that split votes do not repeat (§3.4). */
+  electionTimeout = 0;
+  /** Ticks for which no vote is given after a start, because a lease may rest on what the former life heard. */
+  voteBlackout = 0;
+
+  /** Whom leadership is being handed to (§3.10). */
+  leadTransferee: NodeId = noNode;
+  /** We have told somebody in this term to campaign against us: from then on no lease of ours is worth anything. */
+  leaseForfeited = false;
+  /** The last configuration change in the log may be here; until it is applied no other is proposed. */
+  pendingConfIndex: Index = 0;
+  /** The configuration is that of this index. */
+  confIndex: Index;
+  /** Payload bytes of entries that a leader appended and nobody applied yet. */
+  uncommittedBytes = 0;
+  readonly reads: ReadQueue = new ReadQueue();
+  /** Contexts of reads passed on to the leader and not answered. */
+  forwardedReads: Uint8Array[] = [];
+  /** We have asked the leader for a snapshot at least this new; 0 = no. */
+  requestedSnapshot: Index = 0;
+
+  messages: Message[] = [];
+  held: Message[] = [];
+  /** With `batchAppends`: the last append to each peer, while it is in `messages`. */
+  readonly unsentAppends: Map<NodeId, UnsentAppend> = new Map();
+  readStates: ReadState[] = [];
+  droppedReads: Uint8Array[] = [];
+
+  /** Set once, for good: the node neither acknowledges nor votes any more. */
+  stopped: LogboomError | undefined;
+
+  // What may be changed while running.
+  checkQuorum: boolean;
+  skipBroadcastCommit: boolean;
+  batchAppends: boolean;
+  priority: number;
+  applyUnpersisted: number;
+
+  constructor(config: FullConfig, start: RestoredState) {
+    this.config = config;
+    this.id = config.id;
+    this.checkQuorum = config.checkQuorum;
+    this.skipBroadcastCommit = config.skipBroadcastCommit;
+    this.batchAppends = config.batchAppends;
+    this.priority = config.priority;
+    this.applyUnpersisted = config.applyUnpersisted.entries;
+    // A write of the commit index alone may be lost in a crash; a snapshot, and what was applied, never (storage.ts).
+    const committed = Math.max(start.hardState.commit, start.applied, start.compacted.index);
+    const applied = Math.max(start.applied, start.compacted.index);
+    this.log = new RaftLog(
+      {
+        compacted: start.compacted,
+        entries: start.entries,
+        committed,
+        applied,
+        applyBytesMax: config.applyBytesMax,
+      },
+      config.log,
+    );
+    this.term = start.hardState.term;
+    this.vote = start.hardState.vote;
+    this.confIndex = applied;
+    this.tracker = new Tracker(config.groupCommit);
+    this.newcomers = {
+      lastIndex: 0,
+      makeInflights: () => new Inflights(config.inflightAppendsMax, config.inflightBytesMax),
+    };
+    Object.defineProperty(this.newcomers, "lastIndex", { get: () => this.log.lastIndex });
+    trace(this, "InitState");
+    installConfState(this, start.confState);
+    if (config.reads === "lease" && this.term > 0) this.voteBlackout = config.electionTicks;
+    becomeFollower(this, this.term, noNode);
+    this.say("info", () => describeStart(this));
+  }
+
+  say(level: LogLevel, text: () => string): void {
+    this.config.log?.(level, text);
+  }
+
+  get ownProgress(): Progress | undefined {
+    return this.tracker.progress.get(this.id);
+  }
+
+  /** Limits how far apply may run ahead of our disk, as our role allows it. */
+  setApplyAhead(entries: number): void {
+    const { roles } = this.config.applyUnpersisted;
+    this.applyUnpersisted = entries;
+    this.log.applyAhead = roles === "all" || this.role === "leader" ? entries : 0;
+  }
+
+  /** May campaign: a voter that is not waiting for a snapshot to become durable. */
+  get promotable(): boolean {
+    const own = this.ownProgress;
+    return own !== undefined && !own.isLearner && this.log.snapshot === undefined;
+  }
+}
+
+function describeStart(raft: Raft): string {
+  const peers = raft.tracker.voters.map(hexId).join(",");
+  const { log } = raft;
+  return (
+    `newRaft ${hexId(raft.id)} [peers: [${peers}], term: ${raft.term}, commit: ${log.committed}, ` +
+    `applied: ${log.applied}, lastindex: ${log.lastIndex}, lastterm: ${log.lastTerm}]`
+  );
+}
+
+/** Starts from a configuration that was agreed on elsewhere: at the start, or with a snapshot. */
+export function installConfState(raft: Raft, state: ConfState): void {
+  const changed = restoreMembership(state, raft.newcomers);
+  assert(changed.ok, "a saved configuration that cannot be restored", { state });
+  install(raft, changed.membership);
+}
+
+export function install(raft: Raft, membership: Membership): void {
+  if (raft.config.trace !== undefined) {
+    trace(raft, "ApplyConfChange", undefined, traceNewConfiguration(membership.configuration));
+  }
+  raft.tracker.install(membership);
+  // What confirmed our leadership was counted by another configuration.
+  raft.reads.endLease();
+  raft.say(
+    "info",
+    () =>
+      `${hexId(raft.id)} switched to configuration ${describeConfiguration(raft.tracker.configuration)}`,
+  );
+}
+
+/** Tells the trace listener, if there is one. */
+export function trace(
+  raft: Raft,
+  name: TraceName,
+  message?: Message,
+  prop?: TraceEvent["prop"],
+): void {
+  raft.config.trace?.(traceEvent(name, raft, message, prop));
+}
+
+export function traceMessage(raft: Raft, verb: "Send" | "Receive", message: Message): void {
+  const name = traceNameOf(verb, message);
+  if (name === undefined) return;
+  const own = verb === "Send" ? raft.ownProgress : undefined;
+  const prop =
+    own !== undefined && message.type === "MsgApp"
+      ? { match: own.match, next: own.next }
+      : undefined;
+  trace(raft, name, message, prop);
+}
+
+export function confState(raft: Raft): ConfState {
+  return confStateOf(raft.tracker.configuration);
+}
+
+// — sending —
+
+/** Puts `message` where it belongs: promises wait for the disk, everything else may leave now (§3.8, §10.2.1). */
+export function send(raft: Raft, message: Message): void {
+  if (!isPromise(raft, message)) raft.messages.push(message);
+  // Mostly there is one, and an empty list that is pushed to makes room for seventeen.
+  else if (raft.held.length === 0) raft.held = [message];
+  else raft.held.push(message);
+  if (raft.config.trace !== undefined) traceMessage(raft, "Send", message);
+}
+
+function isPromise(raft: Raft, { type }: Message): boolean {
+  return (
+    type === "MsgAppResp" ||
+    type === "MsgVoteResp" ||
+    type === "MsgPreVoteResp" ||
+    // A term in which we ask for votes must be ours for good: whoever wins it, crashes and forgets could win it twice.
+    (type === "MsgVote" && raft.config.voteRequests === "afterPersist")
+  );
+}
+
+/** Acknowledges `index` to the leader `to` (which may be ourselves). */
+export function acknowledge(raft: Raft, to: NodeId, index: Index): void {
+  send(
+    raft,
+    appendAccepted({ from: raft.id, to, term: raft.term, index, commit: reportedCommit(raft) }),
+  );
+}
+
+export function reportedCommit(raft: Raft): Index {
+  return raft.config.reportCommit ? raft.log.committed : 0;
+}
+
+// — roles —
+
+function reset(raft: Raft, term: Term): void {
+  raft.unsentAppends.clear();
+  if (term !== raft.term) {
+    raft.term = term;
+    raft.vote = noNode;
+  }
+  raft.leader = noNode;
+  raft.electionElapsed = 0;
+  raft.heartbeatElapsed = 0;
+  const { minElectionTicks, maxElectionTicks } = raft.config;
+  raft.electionTimeout =
+    minElectionTicks + raft.config.random.below(maxElectionTicks - minElectionTicks);
+  raft.leadTransferee = noNode;
+  raft.leaseForfeited = false;
+  raft.tracker.votes.clear();
+  const last = raft.log.lastIndex;
+  for (const { id, progress } of raft.tracker.peers) {
+    progress.reset(last + 1);
+    if (id === raft.id) progress.match = last;
+  }
+  raft.pendingConfIndex = 0;
+  raft.uncommittedBytes = 0;
+  dropReads(raft);
+}
+
+/** Nobody will answer the reads that wait: ours are reported, others' authors find out by themselves. */
+export function dropReads(raft: Raft): void {
+  for (const request of raft.reads.clear()) {
+    if (request.from === raft.id) raft.droppedReads.push(readContext(request));
+  }
+  if (raft.forwardedReads.length > 0) {
+    raft.droppedReads.push(...raft.forwardedReads);
+    raft.forwardedReads = [];
+  }
+}
+
+export function readContext(request: Message): Uint8Array {
+  return must(request.entries[0], "a read has one entry, which holds its context").data;
+}
+
+export function becomeFollower(raft: Raft, term: Term, leader: NodeId): void {
+  reset(raft, term);
+  raft.role = "follower";
+  raft.leader = leader;
+  raft.setApplyAhead(raft.applyUnpersisted);
+  raft.say("info", () => `${hexId(raft.id)} became follower at term ${raft.term}`);
+  trace(raft, "BecomeFollower");
+}
+
+export function becomeCandidate(raft: Raft): void {
+  assert(raft.role !== "leader", "invalid transition [leader -> candidate]");
+  reset(raft, raft.term + 1);
+  raft.role = "candidate";
+  raft.vote = raft.id;
+  raft.requestedSnapshot = 0;
+  raft.say("info", () => `${hexId(raft.id)} became candidate at term ${raft.term}`);
+  trace(raft, "BecomeCandidate");
+}
+
+/** Asks without committing to anything: neither term nor vote move (§9.6). */
+export function becomePreCandidate(raft: Raft): void {
+  assert(raft.role !== "leader", "invalid transition [leader -> pre-candidate]");
+  raft.tracker.votes.clear();
+  raft.leader = noNode;
+  raft.role = "preCandidate";
+  dropReads(raft);
+  raft.say("info", () => `${hexId(raft.id)} became pre-candidate at term ${raft.term}`);
+}
+
+export function becomeLeader(raft: Raft): void {
+  assert(raft.role !== "follower", "invalid transition [follower -> leader]");
+  reset(raft, raft.term);
+  raft.role = "leader";
+  raft.leader = raft.id;
+  raft.requestedSnapshot = 0;
+  raft.setApplyAhead(raft.applyUnpersisted);
+  const own = must(raft.ownProgress, "only members win elections");
+  own.becomeReplicate();
+  own.recentActive = true;
+  // There may be an unapplied change anywhere in the log we inherit: propose none before all of it is applied.
+  raft.pendingConfIndex = raft.log.lastIndex;
+  trace(raft, "BecomeLeader");
+  // The entry with which a term opens, so that earlier ones can be committed (§3.6.2, §6.4).
+  const refusal = appendEntries(raft, [emptyEntry]);
+  assert(refusal === undefined, "empty entry was dropped", { refusal });
+  raft.say("info", () => `${hexId(raft.id)} became leader at term ${raft.term}`);
+}
+
+/** A leader's log only grows: appends `entries` under the next indexes and our term. Says why not, if not. */
+export function appendEntries(raft: Raft, entries: readonly Entry[]): Refusal | undefined {
+  const payload = payloadBytesOf(entries);
+  if (exceedsUncommitted(raft, payload)) {
+    raft.say(
+      "warn",
+      () =>
+        `${hexId(raft.id)} appending new entries to log would exceed uncommitted entry size limit; dropping proposal`,
+    );
+    return "tooMuchUncommitted";
+  }
+  raft.uncommittedBytes += payload;
+  if (raft.config.trace !== undefined) {
+    for (const entry of entries) if (!isConfChange(entry)) trace(raft, "Replicate");
+  }
+  let index = raft.log.lastIndex;
+  const appended = new Array<Entry>(entries.length);
+  for (let i = 0; i < entries.length; i++) {
+    const entry = entries[i] as Entry;
+    appended[i] =
+      entry.unknown === undefined
+        ? makeEntry(raft.term, ++index, entry.type, entry.data)
+        : { ...entry, term: raft.term, index: ++index };
+  }
+  raft.log.append(appended);
+  // A leader counts itself like anybody else: once the entries are durable here (§10.2.1). One acknowledgement is enough for all
+  // proposals between two writes, and where appends are joined nobody looks for one each.
+  if (raft.batchAppends) dropUnsaidAcknowledgement(raft);
+  acknowledge(raft, raft.id, index);
+  return undefined;
+}
+
+/** Takes back the acknowledgement to ourselves with which `held` ends, which the next one covers. */
+function dropUnsaidAcknowledgement({ held, id, term }: Raft): void {
+  const last = held[held.length - 1];
+  if (last?.type === "MsgAppResp" && last.to === id && last.term === term) held.pop();
+}
+
+/** One proposal of any size is let through when nothing is uncommitted; empty ones always are. */
+function exceedsUncommitted(raft: Raft, payload: number): boolean {
+  return (
+    raft.uncommittedBytes > 0 &&
+    payload > 0 &&
+    raft.uncommittedBytes + payload > raft.config.uncommittedBytesMax
+  );
+}
+
+/** Stops the node for good: nothing it could say can be trusted. */
+export function stop(raft: Raft, error: LogboomError): void {
+  if (raft.stopped !== undefined) return;
+  raft.stopped = error;
+  raft.messages = [];
+  raft.held = [];
+  raft.readStates = [];
+  raft.role = "follower";
+  raft.leader = noNode;
+  dropReads(raft);
+  raft.say("error", () => error.message);
+}
+
+/** We hold less than we once acknowledged: the store was rolled back or lost its tail. */
+export function stopForLostLog(raft: Raft, leader: NodeId, commit: Index): void {
+  const last = raft.log.lastIndex;
+  stop(
+    raft,
+    new LogboomError(
+      "STORE_WENT_BACK",
+      `node ${raft.id} has acknowledged entries up to ${commit} or beyond to leader ${leader}, but its log ends at ${last}: ` +
+        "its store went back in time. It must not vote or acknowledge again; join under a new id.",
+    ),
+  );
+}

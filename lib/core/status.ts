@@ -1,0 +1,103 @@
+/** Status: what may be seen of a node, as plain copies. Compare etcd/raft status.go. */
+import type { LogboomError } from "../base/errors.js";
+import type { Progress } from "./progress.js";
+import { confState, type Raft } from "./raft.js";
+import { holdsLease } from "./reading.js";
+import type { ConfState, Index, NodeId, Role, Term } from "./types.js";
+
+/** The cheap part of `status()`. */
+export interface BasicStatus {
+  readonly id: NodeId;
+  readonly term: Term;
+  readonly vote: NodeId;
+  readonly commit: Index;
+  readonly applied: Index;
+  readonly lastIndex: Index;
+  readonly role: Role;
+  readonly leader: NodeId;
+  readonly leadTransferee: NodeId;
+  /** Why the node has stopped for good, if it has. */
+  readonly stopped: LogboomError | undefined;
+}
+
+/** What a leader knows of a peer, as of now. */
+export type PeerStatus = Readonly<
+  Pick<
+    Progress,
+    | "match"
+    | "next"
+    | "state"
+    | "recentActive"
+    | "isPaused"
+    | "isLearner"
+    | "pendingSnapshot"
+    | "commit"
+    | "commitGroup"
+  >
+> & { readonly inflight: number; readonly inflightBytes: number };
+
+export interface Status extends BasicStatus {
+  readonly confState: ConfState;
+  /** On a leader: every member, ourselves included, ascending. Empty on others. */
+  readonly peers: ReadonlyMap<NodeId, PeerStatus>;
+  readonly firstIndex: Index;
+  /** Entries in memory only, so far as we know. */
+  readonly unstableCount: number;
+  /** Bytes the log occupies in memory, roughly. */
+  readonly logBytes: number;
+  readonly uncommittedBytes: number;
+  /** Reads waiting here, as leader or forwarded. */
+  readonly pendingReads: number;
+  /** A leader that may answer reads without asking, at this moment. */
+  readonly inLease: boolean;
+}
+
+export function basicStatus(raft: Raft): BasicStatus {
+  const { id, term, vote, role, leader, leadTransferee, stopped, log } = raft;
+  return {
+    id,
+    term,
+    vote,
+    commit: log.committed,
+    applied: log.applied,
+    lastIndex: log.lastIndex,
+    role,
+    leader,
+    leadTransferee,
+    stopped,
+  };
+}
+
+export function status(raft: Raft): Status {
+  const peers = new Map<NodeId, PeerStatus>();
+  if (raft.role === "leader") {
+    for (const { id, progress } of raft.tracker.peers) peers.set(id, peerStatus(progress));
+  }
+  return {
+    ...basicStatus(raft),
+    confState: confState(raft),
+    peers,
+    firstIndex: raft.log.firstIndex,
+    unstableCount: raft.log.unstableCount,
+    logBytes: raft.log.memory,
+    uncommittedBytes: raft.uncommittedBytes,
+    pendingReads: raft.reads.waiting + raft.forwardedReads.length,
+    inLease: holdsLease(raft),
+  };
+}
+
+function peerStatus(progress: Progress): PeerStatus {
+  return {
+    match: progress.match,
+    next: progress.next,
+    state: progress.state,
+    recentActive: progress.recentActive,
+    isPaused: progress.isPaused,
+    isLearner: progress.isLearner,
+    pendingSnapshot: progress.pendingSnapshot,
+    commit: progress.commit,
+    commitGroup: progress.commitGroup,
+    inflight: progress.inflights.count,
+    inflightBytes: progress.inflights.bytes,
+  };
+}

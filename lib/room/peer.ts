@@ -1,0 +1,371 @@
+/**
+ * RoomPeer: one peer of a room: its store and identity, its links, its Raft node and the replicated state.
+ *
+ * A tab runs one for itself and, for a while, those of tabs that are gone. What peers say beside Raft is handled here: hellos,
+ * commands on their way to the leader, goodbyes, and word that an id was removed. The leader's autopilot looks through this
+ * peer's eyes.
+ *
+ * Not here: which peers a tab runs (engine.ts), how a command settles (commands.ts).
+ */
+import { startAutopilot } from "../autopilot/autopilot.js";
+import { browserLimits, type ClusterView, type PeerView } from "../autopilot/rules.js";
+import { equalBytes } from "../base/bytes.js";
+import type { Clock } from "../base/clock.js";
+import { DecodeError } from "../base/errors.js";
+import type { Random } from "../base/random.js";
+import { encodeMessages } from "../codec/raftpb.js";
+import type { PeerStatus } from "../core/raw-node.js";
+import type { ConfState, Index, Message, NodeId } from "../core/types.js";
+import { decodeCommand, type Stamp, stamp } from "../machines/command.js";
+import type { Applied } from "../machines/replica.js";
+import { createStamper } from "../machines/stamper.js";
+import { controlFrame, packFrame, raftFrame, unpackFrame } from "../runtime/frames.js";
+import { browserTiming, RaftNode } from "../runtime/raft-node.js";
+import type { Acknowledged, OpenedStore } from "../storage/storage.js";
+import type { PeerEvent, Transport } from "../transport/transport.js";
+import { Contacts } from "./contacts.js";
+import { type Control, decodeControl, encodeControl } from "./control.js";
+import { confStateIds, encodeNewcomers, type Member } from "./members.js";
+import type { Replicated } from "./replicated.js";
+import type { HeldSlot } from "./slots.js";
+
+export interface RoomPeerEvents {
+  applied(command: Applied): void;
+  restored(): void;
+  /** There may be a new way to a leader: what waits may be sent again. */
+  resend(): void;
+  /** Role, leader, term, commit, configuration, links or state moved. */
+  changed(): void;
+  /** The room removed this id: it must never be used again. */
+  removed(): void;
+  failed(error: unknown): void;
+}
+
+export interface RoomPeerOptions<S> {
+  readonly slot: HeldSlot;
+  readonly store: OpenedStore;
+  readonly member: Member;
+  readonly transport: Transport;
+  /** What a linked peer has proved to be; undefined where the link itself is proof (a port in this page). */
+  credentials(peer: NodeId): { publicKey: Uint8Array; storeId: Uint8Array } | undefined;
+  readonly replicated: Replicated<S>;
+  readonly machine: { readonly name: string; readonly version: number };
+  readonly adopted: boolean;
+  /** This peer founds the room: an empty store is given the first state. */
+  readonly founds: boolean;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly events: RoomPeerEvents;
+}
+
+/** Entries a follower may lack and still count as caught up: what is in flight while commands come in. */
+const caughtUpSlack = 64;
+
+export class RoomPeer<S> {
+  readonly id: NodeId;
+  readonly member: Member;
+  readonly slot: HeldSlot;
+  readonly transport: Transport;
+  readonly replicated: Replicated<S>;
+  readonly contacts: Contacts;
+  readonly #options: RoomPeerOptions<S>;
+  #node: RaftNode<Applied> | undefined;
+  #stopAutopilot: () => void = () => {};
+  #refused = 0;
+  #failure: unknown;
+  #running = false;
+  #wasMember = false;
+  #ledSince: number;
+  /** While this peer leads. */
+  #stamp: (() => Stamp) | undefined;
+  #closed = false;
+
+  constructor(options: RoomPeerOptions<S>) {
+    this.#options = options;
+    this.id = options.member.id;
+    this.member = options.member;
+    this.slot = options.slot;
+    this.transport = options.transport;
+    this.replicated = options.replicated;
+    this.contacts = new Contacts(options.clock);
+    this.#ledSince = options.clock.now();
+  }
+
+  /** Loads the log and begins to take part. @throws LogboomError `STORAGE_FAILED`, `DECODE` */
+  async start(): Promise<void> {
+    const { store, clock, random, replicated, events, transport } = this.#options;
+    this.#node = await RaftNode.open<Applied>({
+      id: this.id,
+      store,
+      machine: replicated,
+      clock,
+      random,
+      timing: browserTiming,
+      ...(this.#options.founds ? { found: () => replicated.found(this.member) } : {}),
+      events: {
+        send: (to, message) => this.#sendRaft(to, message),
+        applied: (_index, command) => events.applied(command),
+        restored: () => {
+          this.#configured();
+          events.restored();
+        },
+        configured: () => this.#configured(),
+        softState: ({ role }) => {
+          if (role === "leader" && this.#stamp === undefined) this.#ledSince = clock.now();
+          this.#stamp =
+            role === "leader" ? createStamper(clock, replicated.replica.logTime) : undefined;
+          events.resend();
+          events.changed();
+        },
+        progressed: () => events.changed(),
+        failed: (error) => {
+          this.#failure ??= error;
+          if (this.#running) events.failed(error);
+        },
+      },
+    });
+    this.#configured();
+    this.#node.start();
+    if (this.#failure !== undefined) throw this.#failure;
+    transport.onPeer((event) => this.#onLink(event));
+    transport.onFrame((from, frame) => this.#onFrame(from, frame));
+    this.#running = true;
+    this.#stopAutopilot = startAutopilot({
+      clock,
+      limits: browserLimits,
+      view: () => this.#view(),
+      propose: (change, newcomers) => {
+        const context = encodeNewcomers(newcomers.flatMap((id) => this.#newcomer(id)));
+        this.#node?.proposeConfChange({ ...change, context, unknown: undefined });
+      },
+      transfer: (to) => this.#node?.transferLeader(to),
+    });
+  }
+
+  get node(): RaftNode<Applied> {
+    if (this.#node === undefined) throw new Error("the peer was not started");
+    return this.#node;
+  }
+
+  get adopted(): boolean {
+    return this.#options.adopted;
+  }
+
+  /** Frames that were not what they should be. */
+  get refused(): number {
+    return this.#refused + (this.#node?.refused ?? 0);
+  }
+
+  get confState(): ConfState {
+    return this.node.confState;
+  }
+
+  get isMember(): boolean {
+    return this.#wasMember;
+  }
+
+  get isVoter(): boolean {
+    const { voters, votersOutgoing } = this.confState;
+    return voters.includes(this.id) || votersOutgoing.includes(this.id);
+  }
+
+  /** Puts a command on its way to the leader. False when none is known or linked. */
+  submit(command: Uint8Array): boolean {
+    const { role, leader } = this.node.status();
+    if (role === "leader") return this.#propose(command);
+    return leader !== 0 && this.#tell(leader, { type: "command", command });
+  }
+
+  /** The page is going: says so, and hands leadership to whoever has most of the log. */
+  goodbye(): void {
+    if (this.#node === undefined) return;
+    const heir = this.#heir();
+    if (heir !== undefined) this.#node.transferLeader(heir);
+    for (const contact of this.contacts.linked()) this.#tell(contact.id, { type: "bye" });
+  }
+
+  /** What its store confirmed, for whoever opens it next. */
+  acknowledged(): Acknowledged {
+    return this.#options.store.acknowledged();
+  }
+
+  /** Ends its links, its node and its store; the slot is the caller's to release. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#stopAutopilot();
+    await this.transport.close();
+    await this.#node?.close();
+    await this.#options.store.storage.close();
+  }
+
+  #propose(command: Uint8Array): boolean {
+    const times = this.#stamp?.();
+    return times !== undefined && this.node.propose(stamp(command, times)).accepted;
+  }
+
+  #sendRaft(to: NodeId, message: Message): boolean {
+    const body = encodeMessages([message]);
+    const bulk = message.type === "MsgSnap";
+    return this.transport.send(to, packFrame(raftFrame, body), { bulk });
+  }
+
+  #tell(to: NodeId, control: Control): boolean {
+    return this.transport.send(to, packFrame(controlFrame, encodeControl(control)));
+  }
+
+  #hello(to: NodeId): void {
+    const { machine, adopted } = this.#options;
+    this.#tell(to, {
+      type: "hello",
+      member: this.member,
+      machine: machine.name,
+      machineVersion: machine.version,
+      adopted,
+    });
+  }
+
+  #onLink(event: PeerEvent): void {
+    if (event.type === "up") {
+      this.contacts.up(event.peer, event.via);
+      this.#hello(event.peer);
+      this.#options.events.resend();
+    } else {
+      this.contacts.down(event.peer);
+      this.node.unreachable(event.peer);
+    }
+    this.#options.events.changed();
+  }
+
+  #onFrame(from: NodeId, frame: Uint8Array): void {
+    if (this.#closed) return;
+    this.contacts.heard(from);
+    try {
+      const { kind, body } = unpackFrame(frame);
+      if (kind === raftFrame) this.node.receive(from, body);
+      else this.#onControl(from, decodeControl(body));
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.#refused += 1;
+    }
+  }
+
+  #onControl(from: NodeId, control: Control): void {
+    switch (control.type) {
+      case "hello":
+        this.#onHello(from, control);
+        return;
+      case "command":
+        this.#onCommand(from, control.command);
+        return;
+      case "bye":
+        this.contacts.goodbye(from);
+        this.#options.events.changed();
+        return;
+      case "removed":
+        // Only somebody who knows us as a former member says so; a newcomer was never one.
+        this.#options.events.removed();
+        return;
+    }
+  }
+
+  #onHello(from: NodeId, hello: Extract<Control, { type: "hello" }>): void {
+    const { name } = this.#options.machine;
+    const { id, publicKey, storeId } = hello.member;
+    const proved = this.#options.credentials(from);
+    if (
+      id !== from ||
+      (proved !== undefined &&
+        !(equalBytes(proved.publicKey, publicKey) && equalBytes(proved.storeId, storeId)))
+    ) {
+      throw new DecodeError("a hello in somebody else's name");
+    }
+    if (hello.machine !== name) {
+      throw new DecodeError(`a peer runs the machine "${hello.machine}", this room's is "${name}"`);
+    }
+    this.contacts.hello(from, hello);
+    if (this.replicated.table.removed.includes(from)) this.#tell(from, { type: "removed" });
+    this.#options.events.changed();
+  }
+
+  /** A follower's command. What does not decode is counted; one that comes to the wrong peer is sent again by its owner. */
+  #onCommand(_from: NodeId, command: Uint8Array): void {
+    decodeCommand(command);
+    if (this.node.status().role === "leader") this.#propose(command);
+  }
+
+  #configured(): void {
+    const ids = confStateIds(this.confState);
+    const member = ids.includes(this.id);
+    if (this.#wasMember && !member) this.#options.events.removed();
+    this.#wasMember ||= member;
+    this.contacts.prune(new Set(ids));
+    this.#options.events.changed();
+  }
+
+  #newcomer(id: NodeId): Member[] {
+    const member = this.contacts.get(id)?.hello?.member;
+    return member === undefined ? [] : [member];
+  }
+
+  /** The linked voter with the longest log, if we lead. */
+  #heir(): NodeId | undefined {
+    const peers = this.node.peers();
+    let best: NodeId | undefined;
+    let match = -1;
+    for (const id of this.confState.voters) {
+      const contact = this.contacts.get(id);
+      const reached = peers.get(id)?.match ?? 0;
+      if (id === this.id || contact?.via === undefined || contact.goodbyeAt !== undefined) continue;
+      if (reached <= match) continue;
+      best = id;
+      match = reached;
+    }
+    return best;
+  }
+
+  #view(): ClusterView | undefined {
+    const status = this.node.status();
+    if (status.role !== "leader") return undefined;
+    const now = this.#options.clock.now();
+    const ids = new Set(confStateIds(this.confState));
+    for (const contact of this.contacts.all()) {
+      if (contact.hello !== undefined && !this.replicated.table.removed.includes(contact.id)) {
+        ids.add(contact.id);
+      }
+    }
+    const reached = this.node.peers();
+    const peers = [...ids].map((id) =>
+      this.#peerView(id, now, isCaughtUp(reached.get(id), status.commit)),
+    );
+    return { self: this.id, peers, busy: this.confState.votersOutgoing.length > 0 };
+  }
+
+  #peerView(id: NodeId, now: number, caughtUp: boolean): PeerView {
+    const { voters, learners, learnersNext, votersOutgoing } = this.confState;
+    const contact = this.contacts.get(id);
+    const self = id === this.id;
+    const voter = voters.includes(id) || votersOutgoing.includes(id);
+    const learner = learners.includes(id) || learnersNext.includes(id);
+    return {
+      id,
+      author: contact?.hello?.member.author ?? this.replicated.table.members.get(id)?.author ?? "",
+      role: voter ? "voter" : learner ? "learner" : "none",
+      // A peer that this one never heard is given the same time from when this one began to lead.
+      silentMs: self ? 0 : now - (contact?.heardAt ?? this.#ledSince),
+      goodbyeMs: contact?.goodbyeAt === undefined ? undefined : now - contact.goodbyeAt,
+      adopted: self ? this.adopted : (contact?.hello?.adopted ?? false),
+      caughtUp: self || caughtUp,
+      steadyMs: self
+        ? Number.POSITIVE_INFINITY
+        : contact?.via === undefined
+          ? 0
+          : now - contact.linkedAt,
+    };
+  }
+}
+
+/** Its log meets ours, and what it lacks is on its way. */
+function isCaughtUp(reached: PeerStatus | undefined, commit: Index): boolean {
+  return reached?.state === "replicate" && reached.match + caughtUpSlack >= commit;
+}
