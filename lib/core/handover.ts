@@ -8,6 +8,7 @@
 import { assert } from "../base/assert.js";
 import { encodedBytesOf, isConfChange, payloadBytesOf } from "./entries.js";
 import { storageAppendResponse } from "./messages.js";
+import { Queue } from "./queue.js";
 import { type Raft, trace } from "./raft.js";
 import type { Entry, HardState, Index, Message, Ready, SoftState, Write } from "./types.js";
 
@@ -40,8 +41,8 @@ export class Handover {
   #hardState: HardState;
   #softState: SoftState;
   #writes = 0;
-  readonly #outstanding: Outstanding[] = [];
-  readonly #applying: Batch[] = [];
+  readonly #outstanding: Queue<Outstanding> = new Queue();
+  readonly #applying: Queue<Batch> = new Queue();
   /** Configuration entries handed out and waiting for their verdict. */
   #undecided: Index[] = [];
 
@@ -74,7 +75,10 @@ export class Handover {
     const committedEntries = running ? this.#takeCommitted() : noEntries;
     const write = running ? this.#takeWrite() : undefined;
     const { messages, readStates, droppedReads } = raft;
-    if (messages.length > 0) raft.messages = [];
+    if (messages.length > 0) {
+      raft.messages = [];
+      raft.unsentAppends.clear();
+    }
     if (readStates.length > 0) raft.readStates = [];
     if (droppedReads.length > 0) raft.droppedReads = [];
     if (raft.config.trace !== undefined) trace(raft, "Ready");
@@ -123,11 +127,10 @@ export class Handover {
       sync: entries.length > 0 || snapshot !== undefined || this.#bindsUs(),
     };
     if (write.hardState !== undefined) this.#hardState = write.hardState;
-    raft.held = [];
     const response = this.#appendResponse(write);
-    if (response !== undefined) held.push(response);
     log.acceptInProgress();
-    this.#outstanding.push({ write, held });
+    this.#outstanding.push({ write, held: response === undefined ? held : [...held, response] });
+    raft.held = [];
     return write;
   }
 
@@ -156,7 +159,7 @@ export class Handover {
 
   /** `write` and all before it are durable: what waited for them. */
   takeHeld(write: Write): readonly Message[] {
-    const first = this.#outstanding[0];
+    const { first } = this.#outstanding;
     assert(
       first !== undefined && write.id >= first.write.id && write.id <= this.#writes,
       "persisted: a write that is not outstanding",
@@ -167,10 +170,11 @@ export class Handover {
       return first.held;
     }
     const taken: Message[] = [];
-    for (let next = this.#outstanding[0]; next !== undefined && next.write.id <= write.id; ) {
-      taken.push(...next.held);
+    let next: Outstanding | undefined = first;
+    while (next !== undefined && next.write.id <= write.id) {
+      for (const message of next.held) taken.push(message);
       this.#outstanding.shift();
-      next = this.#outstanding[0];
+      next = this.#outstanding.first;
     }
     return taken;
   }
@@ -182,13 +186,14 @@ export class Handover {
     assert(undecided === undefined || undecided > index, "applyConfChange was not called", {
       index: undecided,
     });
-    let encodedBytes: number | undefined = this.#applying.length === 0 ? 0 : undefined;
+    let encodedBytes: number | undefined = this.#applying.first === undefined ? 0 : undefined;
     let payloadBytes = 0;
-    for (let batch = this.#applying[0]; batch !== undefined && batch.last <= index; ) {
+    let batch = this.#applying.first;
+    while (batch !== undefined && batch.last <= index) {
       encodedBytes = (encodedBytes ?? 0) + batch.encodedBytes;
       payloadBytes += batch.payloadBytes;
       this.#applying.shift();
-      batch = this.#applying[0];
+      batch = this.#applying.first;
     }
     return { encodedBytes, payloadBytes };
   }

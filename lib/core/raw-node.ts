@@ -9,7 +9,14 @@
 import { assert } from "../base/assert.js";
 import type { LogboomError } from "../base/errors.js";
 import { encodeConfChange } from "./confchange-codec.js";
-import { type Config, completeConfig, emptyState, limit, type RestoredState } from "./config.js";
+import {
+  type Config,
+  checkPriority,
+  completeConfig,
+  emptyState,
+  limit,
+  type RestoredState,
+} from "./config.js";
 import { proposedEntry } from "./entries.js";
 import { askForSnapshot, forgetLeader } from "./follower.js";
 import { Handover } from "./handover.js";
@@ -18,6 +25,7 @@ import {
   appliedTo,
   applyConfChange,
   assignCommitGroups,
+  proposeAsLeader,
   refuseConfChange,
   setGroupCommit,
 } from "./membership.js";
@@ -52,6 +60,8 @@ import {
 import { refuseMessage } from "./validation.js";
 
 export type { BasicStatus, PeerStatus, Status } from "./status.js";
+
+const noMessages: readonly Message[] = [];
 
 /** What only `testing/script.ts` may see. */
 interface Internals {
@@ -125,7 +135,9 @@ export class RawNode {
     const index = raft.log.lastIndex + 1;
     const leads = raft.role === "leader";
     const to = raft.leader;
-    const refusal = step(raft, proposalMessage({ from: raft.id, to, entries }));
+    const refusal = leads
+      ? proposeAsLeader(raft, entries)
+      : step(raft, proposalMessage({ from: raft.id, to, entries }));
     if (refusal !== undefined) return refused(refusal);
     if (leads) return { accepted: true, index, term: raft.term, forwardedTo: noNode };
     return { accepted: true, index: 0, term: 0, forwardedTo: to };
@@ -181,7 +193,7 @@ export class RawNode {
       if (raft.role === "leader") return "alreadyLeader";
       if (raft.leader === noNode) return "noLeader";
       if (raft.log.snapshot !== undefined || raft.requestedSnapshot > 0) return "inProgress";
-      if (raft.log.lastTerm !== raft.term) return "noLeader";
+      if (raft.log.lastTerm !== raft.term) return "staleLog";
       raft.requestedSnapshot = raft.log.lastIndex;
       askForSnapshot(raft, raft.leader);
       return undefined;
@@ -223,13 +235,14 @@ export class RawNode {
    */
   persisted(write: Write): readonly Message[] {
     const raft = this.#raft;
-    const owed: Message[] = [];
+    let owed: Message[] | undefined;
     for (const message of this.#handover.takeHeld(write)) {
-      if (raft.stopped !== undefined) return [];
+      if (raft.stopped !== undefined) return noMessages;
       if (message.to === raft.id) step(raft, message);
+      else if (owed === undefined) owed = [message];
       else owed.push(message);
     }
-    return owed;
+    return owed ?? noMessages;
   }
 
   /**
@@ -313,6 +326,7 @@ export class RawNode {
   }
 
   setPriority(priority: number): void {
+    checkPriority(priority);
     this.#raft.priority = priority;
   }
 

@@ -124,7 +124,6 @@ export class LinkTable {
   #remove(peer: NodeId, row: Row, entry: Entry, reason: string): void {
     entry.retiring?.();
     const { kind } = entry.link;
-    if (row.entries.get(kind) !== entry) return; // replaced by one of its kind
     row.entries.delete(kind);
     if (row.active === entry) {
       row.active = undefined;

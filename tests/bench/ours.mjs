@@ -24,14 +24,13 @@ export function ourCluster(commandBytes) {
   /** @type {Member[]} */
   const members = [1, 2, 3].map((id) => new Member(id));
   /** @type {import("../../dist/core/types.js").Message[]} */
-  let network = [];
+  const network = [];
 
   function settle() {
     for (const member of members) member.drain(network);
-    while (network.length > 0) {
-      const messages = network;
-      network = [];
-      for (const message of messages) members[message.to - 1].node.step(message);
+    for (let sent = network.length; sent > 0; sent = network.length) {
+      for (let i = 0; i < sent; i++) members[network[i].to - 1].node.step(network[i]);
+      network.splice(0, sent);
       for (const member of members) member.drain(network);
     }
   }

@@ -84,21 +84,22 @@ describe("bytes", () => {
 });
 
 describe("a package reads what we write, and we what it writes", () => {
-  // What it has no word for: bigint; −0, lone surrogates and NaN's bytes it does not keep.
-  const common = fc.jsonValue().filter((value) => !JSON.stringify(value).includes("__proto__"));
+  // What it has no word for, or does not keep: bigint, −0, lone surrogates, the bytes of NaN.
+  const common = fc
+    .jsonValue()
+    .map((value): unknown => JSON.parse(JSON.stringify(value)))
+    .filter((value) => !JSON.stringify(value).includes("__proto__"));
   test("ours, read by @msgpack/msgpack", () => {
     fc.assert(
       fc.property(common, (value) => {
-        expect(decodeWithPackage(encodeValue(value))).toEqual(JSON.parse(JSON.stringify(value)));
+        expect(decodeWithPackage(encodeValue(value))).toEqual(value);
       }),
     );
   });
   test("its, read by us", () => {
     fc.assert(
       fc.property(common, (value) => {
-        expect(spell(decodeValue(encodeWithPackage(value)))).toBe(
-          spell(JSON.parse(JSON.stringify(value))),
-        );
+        expect(spell(decodeValue(encodeWithPackage(value)))).toBe(spell(value));
       }),
     );
   });

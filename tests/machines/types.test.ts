@@ -84,13 +84,12 @@ function run(arguments_: readonly string[]): Promise<string> {
 }
 
 describe.concurrent("the cases compile with", () => {
-  test.each(compilers)("TypeScript $version", { timeout: 120_000 }, async ({ version, path }) => {
-    const compiler = join(root, path);
-    const [said, errors] = await Promise.all([
-      run([compiler, "--version"]),
-      run([compiler, "-p", "."]),
-    ]);
-    expect(said).toContain(`Version ${version}.`);
+  test.each(compilers)("TypeScript $version", { timeout: 300_000 }, async ({ version, path }) => {
+    const manifest = await readFile(join(root, path, "../../package.json"), "utf8");
+    expect((JSON.parse(manifest) as { version: string }).version).toMatch(
+      new RegExp(`^${version}\\.`),
+    );
+    const errors = await run([join(root, path), "-p", "."]);
     expect(errors).toBe("");
   });
 });
