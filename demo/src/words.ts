@@ -65,13 +65,19 @@ function waitedFor(devices: Facts["waitingFor"]): string {
   return listInWords(devices.map((d) => `${plural(d.peers, "peer")} of ${theDevice(d.name)}`));
 }
 
-/** What it means that the relay does not answer; undefined while it does. */
-export function relaySentence(relay: RoomStatus["relay"]): string | undefined {
-  if (relay === "off") return "The relay is off: newcomers cannot join; the open tabs go on.";
-  if (relay === "connecting")
-    return "Looking for the relay: newcomers wait until it answers; the open tabs go on.";
-  return undefined;
+/** What else there is to know; undefined while there is nothing. */
+export function noteSentence(status: Pick<RoomStatus, "relay" | "turnNeeded">): string | undefined {
+  const sentences = [relaySentences[status.relay]];
+  if (status.turnNeeded)
+    sentences.push("WebRTC finds no way to one of the peers: this network needs a TURN server.");
+  return sentences.filter((sentence) => sentence !== "").join(" ") || undefined;
 }
+
+const relaySentences: Readonly<Record<RoomStatus["relay"], string>> = {
+  connected: "",
+  connecting: "Looking for the relay: newcomers wait until it answers; the open tabs go on.",
+  off: "The relay is off: newcomers cannot join; the open tabs go on.",
+};
 
 const links: Readonly<Record<string, string>> = {
   webrtc: "WebRTC",

@@ -181,7 +181,7 @@ function validate(c: FullConfig): void {
   );
   must(c.reads === "safe" || c.reads === "lease", "reads", 'be "safe" or "lease"', c.reads);
   must(c.reads === "safe" || c.checkQuorum, "reads", 'be "safe" unless checkQuorum is on', c.reads);
-  must(Number.isSafeInteger(c.priority), "priority", "be a safe integer", c.priority);
+  checkPriority(c.priority);
   positive("readsMax", c.readsMax);
   limit("appendBytesMax", c.appendBytesMax, 0);
   limit("inflightAppendsMax", c.inflightAppendsMax, 1);
@@ -218,6 +218,10 @@ export function isNodeId(id: NodeId): boolean {
 
 function positive(field: string, value: number): void {
   must(Number.isSafeInteger(value) && value > 0, field, "be a whole number above 0", value);
+}
+
+export function checkPriority(priority: number): void {
+  must(Number.isSafeInteger(priority), "priority", "be a safe integer", priority);
 }
 
 /** A number of things, or Infinity. */

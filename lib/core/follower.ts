@@ -161,7 +161,10 @@ function handleSnapshot(raft: Raft, message: Message): void {
 function restore(raft: Raft, snapshot: Snapshot): boolean {
   const { log } = raft;
   const { index, term, confState } = snapshot.metadata;
-  if (index <= log.committed) return false;
+  // One that we asked for may stand where we are: what it holds is what we want.
+  if (index < log.committed || (index === log.committed && raft.requestedSnapshot === 0)) {
+    return false;
+  }
   if (raft.role !== "follower") {
     raft.say(
       "warn",

@@ -160,8 +160,8 @@ function switchTo(raft: Raft, membership: Membership): void {
 
 const leaveJointEntry: Entry = proposedEntry(noBytes, "EntryConfChangeV2");
 
-/** The state machine has everything up to `index`; `bytes` of what was handed out to it are done with. */
-export function appliedTo(raft: Raft, index: Index, bytes: number): void {
+/** The state machine has everything up to `index`; `bytes` of what was handed out to it are done with (see RaftLog.appliedTo). */
+export function appliedTo(raft: Raft, index: Index, bytes: number | undefined): void {
   const applied = Math.max(index, raft.log.applied);
   raft.log.appliedTo(applied, bytes);
   const { configuration } = raft.tracker;

@@ -41,6 +41,8 @@ export type Refusal =
   | "badTarget"
   /** It is under way already. */
   | "inProgress"
+  /** Our log does not reach into the leader's term yet. */
+  | "staleLog"
   /** Leases forbid it. */
   | "leaseReads"
   /** The node has stopped (see `stopped`). */

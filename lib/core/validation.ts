@@ -14,41 +14,31 @@ import type { ConfState, Entry, Index, Message, MessageType, NodeId, Term } from
 export const termMax: Term = 2 ** 52;
 
 /**
- * How a type may come from outside: from whom, and with or without a term. "member" answers are refused from strangers; "anyone"
- * includes our own name, because a forwarded request keeps its author's.
+ * Whom a type may come from; one that is not listed never travels. Answers ("member") are refused from strangers. A forwarded request
+ * ("anyone") keeps its author's name, which may be ours.
  */
-type Door = "closed" | "peer" | "member" | "anyone";
+type Door = "peer" | "member" | "anyone";
 
-const doors: Readonly<Record<MessageType, Door>> = {
-  MsgHup: "closed",
-  MsgBeat: "closed",
-  MsgProp: "anyone",
-  MsgApp: "peer",
-  MsgAppResp: "member",
-  MsgVote: "peer",
-  MsgVoteResp: "member",
-  MsgSnap: "peer",
-  MsgHeartbeat: "peer",
-  MsgHeartbeatResp: "member",
-  MsgUnreachable: "closed",
-  MsgSnapStatus: "closed",
-  MsgCheckQuorum: "closed",
-  MsgTransferLeader: "anyone",
-  MsgTimeoutNow: "peer",
-  MsgReadIndex: "anyone",
-  MsgReadIndexResp: "member",
-  MsgPreVote: "peer",
-  MsgPreVoteResp: "member",
-  MsgStorageAppend: "closed",
-  MsgStorageAppendResp: "closed",
-  MsgStorageApply: "closed",
-  MsgStorageApplyResp: "closed",
-  MsgForgetLeader: "closed",
-};
+const doors: ReadonlyMap<MessageType, Door> = new Map<MessageType, Door>([
+  ["MsgProp", "anyone"],
+  ["MsgReadIndex", "anyone"],
+  ["MsgTransferLeader", "anyone"],
+  ["MsgApp", "peer"],
+  ["MsgSnap", "peer"],
+  ["MsgHeartbeat", "peer"],
+  ["MsgTimeoutNow", "peer"],
+  ["MsgVote", "peer"],
+  ["MsgPreVote", "peer"],
+  ["MsgAppResp", "member"],
+  ["MsgHeartbeatResp", "member"],
+  ["MsgVoteResp", "member"],
+  ["MsgPreVoteResp", "member"],
+  ["MsgReadIndexResp", "member"],
+]);
 
 export function refuseMessage(raft: Raft, message: Message): StepRefusal | undefined {
-  const door = doors[message.type] ?? "closed";
-  if (door === "closed") return "localType";
+  const door = doors.get(message.type);
+  if (door === undefined) return "localType";
   if (message.to !== raft.id) return "notForUs";
   if (!isNodeId(message.from) || !numbersInRange(message)) return "malformed";
   if (message.from === raft.id && door !== "anyone") return "ownName";

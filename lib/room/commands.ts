@@ -72,7 +72,7 @@ export class Commands {
     const call = this.#numbered.get(applied.sequence);
     if (call === undefined) return;
     if (applied.kind === "expired") this.#fail(call, expired(call.command));
-    else this.#settle(call, applied);
+    else this.#settle(call, applied, applied.kind === "rejected" ? applied.cause : undefined);
   }
 
   /** After a snapshot took the place of entries: `outcomeOf` is what the sessions know. */
@@ -119,14 +119,14 @@ export class Commands {
     return encodeCommand({ client: id, sequence, low, since, author, machineVersion, name, input });
   }
 
-  #settle(call: Call, outcome: Outcome): void {
+  #settle(call: Call, outcome: Outcome, cause?: unknown): void {
     this.#end(call);
     if (outcome.kind === "done") {
       call.resolve(outcome.result);
     } else {
       const { command, input } = call;
       this.#options.rejected({ command, input, reason: outcome.reason });
-      call.reject(new Rejected(outcome.reason, { command, detail: outcome.detail }));
+      call.reject(new Rejected(outcome.reason, { command, detail: outcome.detail, cause }));
     }
     this.#sendUnnumbered();
   }

@@ -5,6 +5,7 @@
  * apply each once.
  */
 import { DecodeError } from "../base/errors.js";
+import { commandBytesMax } from "../machines/command.js";
 import { decodeValue, encodeValue } from "../machines/msgpack.js";
 import { type Member, plain, toMember } from "./members.js";
 import { bytes, flag, integer, record, text } from "./shapes.js";
@@ -24,9 +25,6 @@ export type Control =
   | { readonly type: "bye" }
   /** The receiver's id was removed from the room: it must come back under a new one. */
   | { readonly type: "removed" };
-
-/** The longest command that is forwarded: 1 MiB. */
-export const commandBytesMax: number = 1024 * 1024;
 
 export function encodeControl(control: Control): Uint8Array {
   if (control.type === "hello") return encodeValue({ ...control, member: plain(control.member) });

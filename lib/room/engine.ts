@@ -125,10 +125,21 @@ export class RoomEngine<S> {
     return this.#halted;
   }
 
-  /** The page is going away. */
+  /** The page may be going away: leadership is handed on, and the others are told. */
   goodbye(): void {
     this.#own?.goodbye();
     for (const peer of this.#adopted.values()) peer.goodbye();
+  }
+
+  /** The page stays after all. */
+  stay(): void {
+    for (const peer of [this.#own, ...this.#adopted.values()]) peer?.greet();
+  }
+
+  /** The page is gone after this task: says goodbye and ends every link, so that nobody waits for silence. */
+  leave(): void {
+    this.goodbye();
+    for (const peer of [this.#own, ...this.#adopted.values()]) void peer?.transport.close();
   }
 
   async close(): Promise<void> {
@@ -229,7 +240,7 @@ export class RoomEngine<S> {
   }
 
   async #look(): Promise<void> {
-    if (this.#looking || this.#closed || this.#replacing) return;
+    if (this.#looking || this.#closed || this.#replacing || this.#halted !== undefined) return;
     this.#looking = true;
     try {
       await this.#noteRoles();
@@ -237,7 +248,7 @@ export class RoomEngine<S> {
       await this.#retireRemoved();
     } catch (error) {
       // Only the directory of slots is at stake here, and it is looked at again in half a second.
-      if (!this.#closed) console.warn("logboom: looking at the profile's slots failed", error);
+      if (!this.#closed) warn("looking at the profile's slots", error);
     } finally {
       this.#looking = false;
     }
@@ -297,7 +308,7 @@ export class RoomEngine<S> {
       const peer = this.#adopted.get(slotId);
       if (peer === undefined) return;
       this.#adopted.delete(slotId);
-      void this.#guard(end(peer));
+      end(peer).catch((error: unknown) => warn("letting go of an adopted peer", error));
     };
     const events: RoomPeerEvents = {
       applied: () => {},
@@ -342,14 +353,33 @@ export class RoomEngine<S> {
     });
   }
 
+  /** Whatever ends our own peer for good ends the room in this page: it says why, and nothing waits in vain. */
   async #guard(work: Promise<void>): Promise<void> {
     try {
       await work;
     } catch (error) {
-      this.#halted = error instanceof Error ? error.message : String(error);
-      this.#change();
+      await this.#halt(error);
     }
   }
+
+  async #halt(error: unknown): Promise<void> {
+    if (this.#closed || this.#halted !== undefined) return;
+    const why = error instanceof Error ? error.message : String(error);
+    this.#halted = why;
+    this.commands.close(
+      new LogboomError("HALTED", `this page's peer has stopped for good: ${why}; reload the page`, {
+        outcome: "unknown",
+        cause: error,
+      }),
+    );
+    this.#change();
+    await this.#own?.close();
+  }
+}
+
+/** What went wrong beside the room itself, and is tried again or does not matter to it. */
+function warn(what: string, error: unknown): void {
+  console.warn(`logboom: ${what} failed`, error);
 }
 
 function isStorageFailure(error: unknown): boolean {

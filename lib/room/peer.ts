@@ -75,7 +75,7 @@ export class RoomPeer<S> {
   #failure: unknown;
   #running = false;
   #wasMember = false;
-  readonly #openedAt: number;
+  #ledSince: number;
   /** While this peer leads. */
   #stamp: (() => Stamp) | undefined;
   #closed = false;
@@ -88,7 +88,7 @@ export class RoomPeer<S> {
     this.transport = options.transport;
     this.replicated = options.replicated;
     this.contacts = new Contacts(options.clock);
-    this.#openedAt = options.clock.now();
+    this.#ledSince = options.clock.now();
   }
 
   /** Loads the log and begins to take part. @throws LogboomError `STORAGE_FAILED`, `DECODE` */
@@ -111,6 +111,7 @@ export class RoomPeer<S> {
         },
         configured: () => this.#configured(),
         softState: ({ role }) => {
+          if (role === "leader" && this.#stamp === undefined) this.#ledSince = clock.now();
           this.#stamp =
             role === "leader" ? createStamper(clock, replicated.replica.logTime) : undefined;
           events.resend();
@@ -173,6 +174,11 @@ export class RoomPeer<S> {
     const { role, leader } = this.node.status();
     if (role === "leader") return this.#propose(command);
     return leader !== 0 && this.#tell(leader, { type: "command", command });
+  }
+
+  /** Says hello to everybody again: a goodbye was not meant. */
+  greet(): void {
+    for (const contact of this.contacts.linked()) this.#hello(contact.id);
   }
 
   /** The page is going: says so, and hands leadership to whoever has most of the log. */
@@ -351,8 +357,8 @@ export class RoomPeer<S> {
       id,
       author: contact?.hello?.member.author ?? this.replicated.table.members.get(id)?.author ?? "",
       role: voter ? "voter" : learner ? "learner" : "none",
-      // A peer that was not heard since this leader's page opened counts from its opening.
-      silentMs: self ? 0 : now - (contact?.heardAt ?? this.#openedAt),
+      // A peer that this one never heard is given the same time from when this one began to lead.
+      silentMs: self ? 0 : now - (contact?.heardAt ?? this.#ledSince),
       goodbyeMs: contact?.goodbyeAt === undefined ? undefined : now - contact.goodbyeAt,
       adopted: self ? this.adopted : (contact?.hello?.adopted ?? false),
       caughtUp: self || caughtUp,

@@ -30,8 +30,8 @@ export interface Directory {
 
 export interface DirectoryFile {
   size(): Promise<number>;
-  /** Bytes from `at` on, fewer than `length` where the file ends. */
-  read(at: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** Fills `target` with the bytes from `at` on; returns how many there were before the file ended. */
+  readInto(target: Uint8Array<ArrayBuffer>, at: number): Promise<number>;
   /** All of `bytes`, or a rejection; may lengthen the file. */
   write(at: number, bytes: Uint8Array): Promise<void>;
   /** As `write`, at once and without waiting for anything: for a few bytes that may be lost. @throws as the platform does */
@@ -41,11 +41,22 @@ export interface DirectoryFile {
   close(): Promise<void>;
 }
 
+/** Bytes from `at` on, fewer than `length` where the file ends. */
+export async function readAt(
+  file: DirectoryFile,
+  at: number,
+  length: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(length);
+  const count = await file.readInto(bytes, at);
+  return count === length ? bytes : bytes.slice(0, count);
+}
+
 /** A small file whole. */
 export async function readFile(directory: Directory, path: string): Promise<Uint8Array> {
   const file = await directory.open(path, "read");
   try {
-    return await file.read(0, await file.size());
+    return await readAt(file, 0, await file.size());
   } finally {
     await file.close();
   }

@@ -83,17 +83,16 @@ function nodeFile(descriptor: number, forget: () => boolean): DirectoryFile {
     async size() {
       return (await call<fs.Stats>((done) => fs.fstat(descriptor, done))).size;
     },
-    async read(from, length) {
-      const bytes = new Uint8Array(length);
+    async readInto(target, from) {
       let filled = 0;
-      while (filled < length) {
+      while (filled < target.length) {
         const count = await call<number>((done) =>
-          fs.read(descriptor, bytes, filled, length - filled, from + filled, done),
+          fs.read(descriptor, target, filled, target.length - filled, from + filled, done),
         );
         if (count === 0) break;
         filled += count;
       }
-      return filled === length ? bytes : bytes.slice(0, filled);
+      return filled;
     },
     async write(to, bytes) {
       let written = 0;

@@ -14,10 +14,11 @@ import { type Lifeline, storageFailed, takenOver } from "./lifeline.js";
 import { afterWrite, type LogShape, planCompaction, storedState } from "./log-shape.js";
 import { noBody, wrongTerm } from "./snapshot-names.js";
 import type { StorageWrite, StoredState } from "./storage.js";
-import { encodeMark, markBytes } from "./synced-mark.js";
+import { encodeMark } from "./synced-mark.js";
 import { TermRuns } from "./term-runs.js";
 import { type SegmentName, segmentFile } from "./wal.js";
 import { markFile, type Segments } from "./wal-files.js";
+import type { Place } from "./wal-replay.js";
 import type { WalSnapshots } from "./wal-snapshots.js";
 import { WalWriter } from "./wal-writer.js";
 
@@ -132,7 +133,7 @@ export class WalLog {
         if (state !== undefined) writer.state(state);
       },
       after,
-      states: [...prefixes(before, write), storedState(after)],
+      states: [...prefixStates(before, write), storedState(after)],
       ...(snapshot === undefined ? {} : { release: snapshot.metadata.index }),
     });
   }
@@ -175,9 +176,7 @@ export class WalLog {
     this.unanswered.push(...task.states);
     return new Promise((done, failed) => {
       this.queue.push({ ...task, done, failed });
-      this.running ??= this.drain().finally(() => {
-        this.running = undefined;
-      });
+      this.running ??= this.drain();
     });
   }
 
@@ -204,9 +203,10 @@ export class WalLog {
         // Those that were answered already take no notice.
         for (const { failed } of [...tasks, ...this.queue]) failed(known);
         this.queue = [];
-        return;
       }
     }
+    // Here and not in a `finally`: who queues right after the last answer must not find a loop that has ended already.
+    this.running = undefined;
   }
 
   private async write(tasks: readonly Task[]): Promise<void> {
@@ -288,15 +288,18 @@ export async function createSegment(
   return await directory.open(name, "existing");
 }
 
-/** The mark's file, made if need be. */
-export async function openMark(directory: Directory, path: string): Promise<DirectoryFile> {
+/** The mark's file, made if need be; it says that everything up to `end` is on the disk. */
+export async function openMark(
+  directory: Directory,
+  path: string,
+  end: Place,
+): Promise<DirectoryFile> {
   const name = joinPath(path, markFile);
-  if ((await directory.list(path)).includes(markFile))
-    return await directory.open(name, "existing");
-  const file = await directory.open(name, "create");
-  await file.write(0, new Uint8Array(markBytes));
+  const exists = (await directory.list(path)).includes(markFile);
+  const file = await directory.open(name, exists ? "existing" : "create");
+  await file.write(0, encodeMark(end));
   await file.sync();
-  await directory.sync(path);
+  if (!exists) await directory.sync(path);
   return file;
 }
 
@@ -306,7 +309,7 @@ function binds(before: HardState, after: HardState): boolean {
 }
 
 /** What a crash within a write may leave: its first entries. A write with a snapshot lands whole. */
-function prefixes({ hardState }: LogShape, write: StorageWrite): StoredState[] {
+export function prefixStates({ hardState }: LogShape, write: StorageWrite): StoredState[] {
   if (write.snapshot !== undefined) return [];
   return write.entries.map(({ index, term }) => ({
     term: Math.max(hardState.term, term),

@@ -7,7 +7,7 @@
  */
 import type { Index, SnapshotMetadata } from "../core/types.js";
 import { emptyConfState } from "../core/types.js";
-import { type Directory, type DirectoryFile, joinPath } from "./directory.js";
+import { type Directory, type DirectoryFile, joinPath, readAt } from "./directory.js";
 import { storageFailed } from "./lifeline.js";
 import type { LogShape } from "./log-shape.js";
 import type { Loaded } from "./storage.js";
@@ -93,7 +93,7 @@ async function cutOff(directory: Directory, file: string, offset: number): Promi
     const copy = await directory.open(`${file}.broken`, "create");
     const size = await source.size();
     const piece = 1024 * 1024;
-    for (let at = 0; at < size; at += piece) await copy.write(at, await source.read(at, piece));
+    for (let at = 0; at < size; at += piece) await copy.write(at, await readAt(source, at, piece));
     await copy.sync();
     await copy.close();
     await source.truncate(offset);
@@ -140,7 +140,7 @@ async function start(
   const named = replay.marks
     .filter(({ index }) => index > 0)
     .map(({ index, term, confState }) => ({ index, term, confState: confState ?? emptyConfState }));
-  const mark = await openMark(directory, path);
+  const mark = await openMark(directory, path, read.end);
   const log = new WalLog(setup, read, { shape, runs, named, handle, mark });
   const entries = replay.entries.filter(({ index }) => index > compacted.index);
   return { log, loaded: { hardState, snapshot: chosen, entries, compacted } };

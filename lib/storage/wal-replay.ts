@@ -15,6 +15,7 @@ import { equalBytes } from "../base/bytes.js";
 import { DecodeError } from "../base/errors.js";
 import { decodeHardState } from "../codec/raftpb-log.js";
 import { type Entry, emptyHardState, type HardState, type Index } from "../core/types.js";
+import type { Position } from "./log-shape.js";
 import { TermRuns } from "./term-runs.js";
 import { decodeSnapshotMark, type SnapshotMark } from "./wal.js";
 
@@ -40,9 +41,13 @@ export class Replay {
   entries: Entry[] = [];
   /** Undefined until the first entry or snapshot says where the log begins. */
   runs: TermRuns | undefined;
+  /** A snapshot record seen before any entry: the log begins after it, or somewhere in what was released. */
+  private origin: Position | undefined;
   private readonly keepFrom: Index;
   /** What was there before a snapshot that is not covered yet. */
-  private doubted: { readonly before: State | undefined; readonly place: Place } | undefined;
+  private doubted:
+    | { readonly index: Index; readonly before: State | undefined; readonly place: Place }
+    | undefined;
 
   /** @param keepFrom  entries after this index are collected */
   constructor(keepFrom: Index) {
@@ -57,19 +62,35 @@ export class Replay {
   }
 
   state(data: Uint8Array): void {
-    this.hardState = decodeHardState(data);
-    const installed = this.runs?.compacted.index ?? 0;
-    if (this.doubted !== undefined && this.hardState.commit >= installed) this.doubted = undefined;
+    const hardState = decodeHardState(data);
+    this.checkState(hardState);
+    this.hardState = hardState;
+    const { doubted } = this;
+    if (doubted !== undefined && hardState.commit >= doubted.index) this.doubted = undefined;
+  }
+
+  /**
+   * The type of a record is not under its checksum, and an entry without data reads as a HardState with the same three
+   * numbers: that their order makes sense is what tells them apart.
+   */
+  private checkState({ term, vote }: HardState): void {
+    const before = this.hardState;
+    if (term < before.term) throw new DecodeError(`term ${term} follows term ${before.term}`);
+    if (term === before.term && before.vote !== 0 && vote !== before.vote) {
+      throw new DecodeError(`a vote for ${vote} follows one for ${before.vote} in term ${term}`);
+    }
   }
 
   entry(entry: Entry): void {
-    // The first record of a log whose beginning was released: what stands before it is unknown, and so is its own past.
-    if (this.runs === undefined) {
-      const origin = entry.index <= 1 ? { index: 0, term: 0 } : undefined;
-      this.runs = new TermRuns(origin ?? { index: entry.index, term: entry.term });
-      if (origin === undefined) return;
+    if (entry.index < 1 || entry.term < 1) {
+      throw new DecodeError(`an entry has index ${entry.index} and term ${entry.term}`);
     }
-    const { runs } = this;
+    if (entry.index <= this.hardState.commit && entry.index <= (this.runs?.last ?? 0)) {
+      throw new DecodeError(`entry ${entry.index} was committed and is replaced`);
+    }
+    const runs = this.runs ?? this.begin(entry);
+    this.runs = runs;
+    this.origin = undefined;
     if (entry.index <= runs.compacted.index) {
       // Rewritten below where we know the log from: begin there.
       this.runs = new TermRuns({ index: entry.index, term: entry.term });
@@ -94,22 +115,38 @@ export class Replay {
   snapshot(data: Uint8Array, place: Place): void {
     const mark = decodeSnapshotMark(data);
     const { runs } = this;
-    const own = mark.index === 0 || runs?.termAt(mark.index) === mark.term;
-    if (!own) {
+    // One below all that is left of the log is this node's own: what it covers was released since.
+    const below = runs !== undefined && mark.index < runs.compacted.index;
+    const own = mark.index === 0 || below || runs?.termAt(mark.index) === mark.term;
+    if (runs === undefined && mark.index === 0) {
+      this.runs = new TermRuns({ index: 0, term: 0 });
+    } else if (!own) {
       const covered = mark.index <= this.hardState.commit && runs === undefined;
       if (!covered && this.doubted === undefined) {
         const before =
           runs === undefined
             ? undefined
             : { runs, entries: this.entries, hardState: this.hardState, marks: [...this.marks] };
-        this.doubted = { before, place };
+        this.doubted = { index: mark.index, before, place };
       }
-      this.runs = new TermRuns({ index: mark.index, term: mark.term });
+      if (runs === undefined) this.origin = mark;
+      else this.runs = new TermRuns({ index: mark.index, term: mark.term });
       this.entries = [];
-    } else if (runs === undefined) {
-      this.runs = new TermRuns({ index: 0, term: 0 });
     }
     this.marks.push(mark);
+  }
+
+  /** All records were fed. */
+  finish(): void {
+    if (this.origin !== undefined) this.runs = new TermRuns(this.origin);
+  }
+
+  /** Where a log begins whose first entry is `entry`. */
+  private begin({ index, term }: Entry): TermRuns {
+    if (index <= 1) return new TermRuns({ index: 0, term: 0 });
+    const { origin } = this;
+    // What stands before the first entry is unknown: it becomes the one before the first.
+    return new TermRuns(index === (origin?.index ?? 0) + 1 && origin ? origin : { index, term });
   }
 
   /** Takes back a snapshot that was never covered. @returns where the write that brought it begins */

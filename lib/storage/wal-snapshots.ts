@@ -9,7 +9,7 @@ import { concatBytes } from "../base/bytes.js";
 import { crc32c } from "../base/crc32c.js";
 import { isLogboomError, LogboomError } from "../base/errors.js";
 import type { SnapshotMetadata } from "../core/types.js";
-import { type Directory, type DirectoryFile, joinPath } from "./directory.js";
+import { type Directory, type DirectoryFile, joinPath, readAt } from "./directory.js";
 import { type Lifeline, storageFailed } from "./lifeline.js";
 import type { LogShape } from "./log-shape.js";
 import {
@@ -170,10 +170,10 @@ async function setBroken({ directory, path }: Folder, name: string): Promise<voi
 
 async function readStored(file: DirectoryFile): Promise<Stored> {
   const size = await file.size();
-  const layout = parseHead(await file.read(0, headBytesMax), size);
+  const layout = parseHead(await readAt(file, 0, headBytesMax), size);
   const length = size - layout.bodyTo;
   if (length > trailerBytesMax) throw new LogboomError("DECODE", `metadata of ${length} bytes`);
-  return { metadata: parseTrailer(await file.read(layout.bodyTo, length)), layout, size };
+  return { metadata: parseTrailer(await readAt(file, layout.bodyTo, length)), layout, size };
 }
 
 /** The body in pieces. @throws LogboomError `DECODE` at the end when the checksum does not match */
@@ -182,15 +182,15 @@ async function* checkedBody(
   { crc, dataFrom, bodyFrom, bodyTo }: SnapshotLayout,
   size: number,
 ) {
-  let sum = crc32c(await file.read(dataFrom, bodyFrom - dataFrom));
+  let sum = crc32c(await readAt(file, dataFrom, bodyFrom - dataFrom));
   for (let at = bodyFrom; at < bodyTo; ) {
-    const piece = await file.read(at, Math.min(pieceBytes, bodyTo - at));
+    const piece = await readAt(file, at, Math.min(pieceBytes, bodyTo - at));
     if (piece.length === 0) throw new LogboomError("DECODE", `it ends at offset ${at}`);
     sum = crc32c(piece, sum);
     at += piece.length;
     yield piece;
   }
-  sum = crc32c(await file.read(bodyTo, size - bodyTo), sum);
+  sum = crc32c(await readAt(file, bodyTo, size - bodyTo), sum);
   if (sum !== crc) throw new LogboomError("DECODE", "its checksum does not match");
 }
 
@@ -240,7 +240,7 @@ async function publish(
 ): Promise<void> {
   const { directory, path } = folder;
   await file.sync();
-  const layout = parseHead(await file.read(0, headBytesMax), size);
+  const layout = parseHead(await readAt(file, 0, headBytesMax), size);
   await file.close();
   await directory.rename(temporary, joinPath(path, snapshotFile(metadata)));
   await directory.sync(path);
@@ -304,7 +304,7 @@ async function sumOf(file: DirectoryFile, bodyBytes: number, tailBytes: number):
   let sum = crc32c(innerHeader(bodyBytes));
   const end = streamHeaderBytes + bodyBytes + tailBytes;
   for (let at = streamHeaderBytes; at < end; ) {
-    const piece = await file.read(at, Math.min(pieceBytes, end - at));
+    const piece = await readAt(file, at, Math.min(pieceBytes, end - at));
     if (piece.length === 0) throw new Error(`a temporary file ended at ${at} of ${end} bytes`);
     sum = crc32c(piece, sum);
     at += piece.length;

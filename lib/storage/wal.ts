@@ -98,6 +98,15 @@ export interface WalRecord {
   readonly to: number;
 }
 
+export interface ReadOptions {
+  /** A torn tail is possible in the last segment alone. */
+  readonly last: boolean;
+  /** The running checksum before the segment: 0 to begin anywhere, else the one handed over must match. */
+  readonly crc: number;
+  /** Beside etcd's rule: a record that breaks off in zeros with which the file goes on is torn, wherever it breaks off. */
+  readonly anyByte?: boolean;
+}
+
 export type Ending =
   /** The data end here, at the end of the file or at a length of zero. */
   | { readonly kind: "end"; readonly offset: number }
@@ -107,16 +116,35 @@ export type Ending =
   | { readonly kind: "damaged"; readonly offset: number; readonly what: string };
 
 /**
+ * Walks over whole frames from `from` on, without looking into them.
+ *
+ * @param to  how much of `bytes` has been read
+ * @returns where the next frame begins, possibly beyond `to`, and whether what was read shows that there is none
+ */
+export function skipFrames(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+): { readonly at: number; readonly ended: boolean } {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  let at = from;
+  while (at + frameHeaderBytes <= to) {
+    if (isEndOfFrames(view, at)) return { at, ended: true };
+    at += frameHeaderBytes + readBodyLength(view, at) + readPadding(view, at);
+  }
+  return { at, ended: false };
+}
+
+/**
  * Walks one segment and calls `visit` for each record whose checksum fits the chain.
  *
- * @param last  a torn tail is possible in the last segment alone
- * @param crc  the running checksum before the segment: 0 to begin anywhere, else the one handed over must match
+ * @param bytes  the file, or its beginning up to an end of frames
  * @returns how it ended, and the running checksum there
  * @throws what `visit` throws
  */
 export function readSegment(
   bytes: Uint8Array,
-  { last, crc: before }: { readonly last: boolean; readonly crc: number },
+  { last, crc: before, anyByte = false }: ReadOptions,
   visit: (record: WalRecord, offset: number) => void,
 ): Ending & { readonly crc: number } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -136,8 +164,10 @@ export function readSegment(
     const size = frameHeaderBytes + length + padding;
     if (size > left) return short(`a frame of ${size} bytes where ${left} are left`);
     const torn = (what: string): Ending & { readonly crc: number } =>
-      last && hasEmptySector(bytes, offset + frameHeaderBytes, offset + size)
-        ? ended({ kind: "torn", offset, what: `${what}, and a sector of it was never written` })
+      last &&
+      (hasEmptySector(bytes, offset + frameHeaderBytes, offset + size) ||
+        (anyByte && isEmpty(bytes, offset + frameHeaderBytes + length - 1, bytes.length)))
+        ? ended({ kind: "torn", offset, what: `${what}, and part of it was never written` })
         : ended({ kind: "damaged", offset, what });
     const record = decodeRecord(bytes, offset + frameHeaderBytes, length);
     if (typeof record === "string") return torn(record);
@@ -161,14 +191,17 @@ export function readSegment(
  * pieces at both ends count as well, however short.
  */
 function hasEmptySector(bytes: Uint8Array, from: number, to: number): boolean {
-  let at = from;
-  while (at < to) {
+  for (let at = from; at < to; ) {
     const end = Math.min(to, at + sectorBytes - (at % sectorBytes));
-    let empty = true;
-    for (; at < end; at++) if (bytes[at] !== 0) empty = false;
-    if (empty) return true;
+    if (isEmpty(bytes, at, end)) return true;
+    at = end;
   }
   return false;
+}
+
+function isEmpty(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if (bytes[at] !== 0) return false;
+  return true;
 }
 
 /** The record, or what is wrong with it. */

@@ -198,15 +198,19 @@ const kinds: readonly Kind[] = [
   },
   { name: "with appends joined", config: { ...calm, batchAppends: true }, seeds: 20, live: true },
 ];
-test.each(kinds)("figure 3 holds whatever happens, $name ($seeds seeds)", longest, (kind) => {
-  for (let seed = 1; seed <= kind.seeds; seed++) {
-    const chaos = new Chaos(seed, kind.config);
-    try {
-      for (let i = 0; i < actions; i++) chaos.act();
-      const writes = chaos.recovers();
-      if (kind.live) expect(writes, "somebody can write once the faults are over").toBe(true);
-    } catch (error) {
-      throw new Error(`seed ${seed}: ${(error as Error).message}`, { cause: error });
+test.each(kinds)(
+  "figure 3 holds whatever happens, $name ($seeds seeds)",
+  { timeout: longest },
+  (kind) => {
+    for (let seed = 1; seed <= kind.seeds; seed++) {
+      const chaos = new Chaos(seed, kind.config);
+      try {
+        for (let i = 0; i < actions; i++) chaos.act();
+        const writes = chaos.recovers();
+        if (kind.live) expect(writes, "somebody can write once the faults are over").toBe(true);
+      } catch (error) {
+        throw new Error(`seed ${seed}: ${(error as Error).message}`, { cause: error });
+      }
     }
-  }
-});
+  },
+);

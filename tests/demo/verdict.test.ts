@@ -10,7 +10,7 @@ test.each<[string, string | null, Record<number, Told>, Partial<Tally>]>([
     "one wins, the others are told",
     own,
     { 1: "won", 2: "taken", 3: "taken" },
-    { winners: 1, wins: { 1: 1 } },
+    { winners: 1, wins: { 1: 1, 2: 0, 3: 0 } },
   ],
   [
     "two of one browser are told that they won",
@@ -22,13 +22,13 @@ test.each<[string, string | null, Record<number, Told>, Partial<Tally>]>([
     "another browser wins",
     other,
     { 1: "taken", 2: "taken" },
-    { winners: 1, elsewhere: 1, wins: {} },
+    { winners: 1, elsewhere: 1, wins: { 1: 0, 2: 0 } },
   ],
   [
     "a tab here is told that it won what another browser owns",
     other,
     { 1: "won", 2: "taken" },
-    { winners: 1, double: 1, elsewhere: 1, wins: { 1: 1 } },
+    { winners: 1, double: 1, elsewhere: 1, wins: { 1: 1, 2: 0 } },
   ],
   [
     "a tab is told that it won a card that nobody owns",
@@ -36,8 +36,13 @@ test.each<[string, string | null, Record<number, Told>, Partial<Tally>]>([
     { 1: "won" },
     { double: 1, wins: { 1: 1 } },
   ],
-  ["the winner was closed before it said so", own, { 2: "taken" }, { winners: 1, unheard: 1 }],
-  ["nobody won", null, { 1: "failed", 2: "gone" }, {}],
+  [
+    "the winner was closed before it said so",
+    own,
+    { 2: "taken" },
+    { winners: 1, unheard: 1, wins: { 2: 0 } },
+  ],
+  ["nobody won", null, { 1: "failed", 2: "gone" }, { wins: { 1: 0, 2: 0 } }],
 ])("%s", (_name, owner, answers, expected) => {
   const told = new Map(Object.entries(answers).map(([peer, answer]) => [Number(peer), answer]));
   const tally = addRound(noRounds, { owner, ownAuthor: own, told });

@@ -3,9 +3,9 @@ import { describe, expect, test } from "vitest";
 import {
   inWords,
   listInWords,
+  noteSentence,
   peerFacts,
   plural,
-  relaySentence,
   roomSentence,
   shortId,
   theDevice,
@@ -125,11 +125,18 @@ describe("words", () => {
     expect(shortId(id)).toBe(short);
   });
 
-  test("nothing is said of a relay that answers", () => {
-    expect(relaySentence("connected")).toBeUndefined();
-    expect(relaySentence("off")).toBe(
+  test.each<[Parameters<typeof noteSentence>[0], string | undefined]>([
+    [{ relay: "connected", turnNeeded: false }, undefined],
+    [
+      { relay: "off", turnNeeded: false },
       "The relay is off: newcomers cannot join; the open tabs go on.",
-    );
+    ],
+    [
+      { relay: "connected", turnNeeded: true },
+      "WebRTC finds no way to one of the peers: this network needs a TURN server.",
+    ],
+  ])("of %j the page says “%s”", (state, sentence) => {
+    expect(noteSentence(state)).toBe(sentence);
   });
 
   test.each<[string, Peer]>([

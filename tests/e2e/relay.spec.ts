@@ -131,15 +131,14 @@ test("the relay stops: open tabs go on; it is started again: new tabs join", asy
     await haveVoters(all, 3);
 
     await demo.stop();
-    for (const page of all)
-      await expect(page.locator("#relay-note")).toContainText("newcomers", patient);
+    for (const page of all) await expect(page.locator("#note")).toContainText("newcomers", patient);
     await addCard(guest, "Without the relay");
     await showCard(all, "Without the relay");
     await addCard(pages[0] as Page, "And back");
     await showCard(all, "And back");
 
     demo = await startDemo(demo.port);
-    for (const page of all) await expect(page.locator("#relay-note")).toBeHidden(patient);
+    for (const page of all) await expect(page.locator("#note")).toBeHidden(patient);
     const third = await browser.newContext();
     const newcomer = await openTab(third, invite);
     await showCard([newcomer], "Without the relay");

@@ -1,3 +1,4 @@
+/** Commands on the wire, their stamps, how a client numbers them, and how a leader stamps them. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { DecodeError, LogboomError } from "../../lib/base/errors.js";

@@ -1,3 +1,4 @@
+/** Drafts: what a command may do to a state, and what it may not. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { openDraft } from "../../lib/machines/draft.js";
@@ -465,6 +466,16 @@ describe("what a command stored stays its own", () => {
     (drafting.draft as Any).bytes[0] = 99;
     drafting.close();
     expect([...base.bytes]).toEqual([1, 2]);
+  });
+  test("bytes are one copy in one command, whatever else is written meanwhile", () => {
+    const { next } = produce(start(), (s) => {
+      const { bytes } = s;
+      s.other = 1;
+      bytes[0] = 8;
+      s.bytes[1] = 9;
+      expect(Object.is(s.bytes, bytes)).toBe(true);
+    });
+    expect([...next.bytes]).toEqual([8, 9]);
   });
   test("bytes that a command wrote are in the next state", () => {
     const { next } = produce(start(), (s) => {

@@ -1,3 +1,4 @@
+/** Inputs: what schemas make of them, and how a refusal reads. With zod and valibot themselves. */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import * as v from "valibot";
 import { describe, expect, test } from "vitest";

@@ -1,3 +1,4 @@
+/** What `defineMachine` refuses, what it gives, and how rejections are recognised. (Types: types.test.ts.) */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { describe, expect, test } from "vitest";
 import { isLogboomError, LogboomError } from "../../lib/base/errors.js";

@@ -1,3 +1,4 @@
+/** MessagePack: exact round trips, pinned bytes, a second opinion, and hostile bytes. */
 import { decode as decodeWithPackage, encode as encodeWithPackage } from "@msgpack/msgpack";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -26,6 +27,10 @@ describe("round trip", () => {
         expect(hex(encodeValue(decodeValue(bytes)))).toBe(hex(bytes));
       }),
     );
+  });
+  test("NaN has one encoding, whatever bits a platform gives it", () => {
+    const odd = new Float64Array(new BigUint64Array([0xfff8000000000001n]).buffer);
+    expect(hex(encodeValue(odd[0]))).toBe("cb7ff8000000000000");
   });
   test("another order of keys has other bytes", () => {
     expect(hex(encodeValue({ a: 1, b: 2 }))).not.toBe(hex(encodeValue({ b: 2, a: 1 })));
@@ -79,21 +84,22 @@ describe("bytes", () => {
 });
 
 describe("a package reads what we write, and we what it writes", () => {
-  // What it has no word for: bigint; −0, lone surrogates and NaN's bytes it does not keep.
-  const common = fc.jsonValue().filter((value) => !JSON.stringify(value).includes("__proto__"));
+  // What it has no word for, or does not keep: bigint, −0, lone surrogates, the bytes of NaN.
+  const common = fc
+    .jsonValue()
+    .map((value): unknown => JSON.parse(JSON.stringify(value)))
+    .filter((value) => !JSON.stringify(value).includes("__proto__"));
   test("ours, read by @msgpack/msgpack", () => {
     fc.assert(
       fc.property(common, (value) => {
-        expect(decodeWithPackage(encodeValue(value))).toEqual(JSON.parse(JSON.stringify(value)));
+        expect(decodeWithPackage(encodeValue(value))).toEqual(value);
       }),
     );
   });
   test("its, read by us", () => {
     fc.assert(
       fc.property(common, (value) => {
-        expect(spell(decodeValue(encodeWithPackage(value)))).toBe(
-          spell(JSON.parse(JSON.stringify(value))),
-        );
+        expect(spell(decodeValue(encodeWithPackage(value)))).toBe(spell(value));
       }),
     );
   });

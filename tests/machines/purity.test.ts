@@ -1,3 +1,4 @@
+/** The globals that a command must not use: refused while it runs, as they were before and after. */
 import { describe, expect, test } from "vitest";
 import { runPurely } from "../../lib/machines/purity.js";
 

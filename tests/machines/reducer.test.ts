@@ -1,3 +1,4 @@
+/** One command on one state: results, rejections, and what leaves no trace. */
 import { describe, expect, test } from "vitest";
 import { defineMachine } from "../../lib/machines/machine.js";
 import {

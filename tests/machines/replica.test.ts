@@ -1,3 +1,4 @@
+/** A replicated machine: entries applied once, sessions, equal replicas, snapshots. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { concatBytes, hex } from "../../lib/base/bytes.js";

@@ -1,3 +1,4 @@
+/** Ids and random numbers that follow from a command: pinned, distinct, evenly spread. */
 import { describe, expect, test } from "vitest";
 import { clientId, drawsOf, isClientId } from "../../lib/machines/seed.js";
 

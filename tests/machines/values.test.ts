@@ -1,3 +1,4 @@
+/** What a value may be, the sentence that refuses it, and its one form in a state. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isLogboomError } from "../../lib/base/errors.js";

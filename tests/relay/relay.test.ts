@@ -82,6 +82,13 @@ describe("a relay", () => {
     expect(await here.client.next("envelope")).toMatchObject({ from: neighbour.connId });
   });
 
+  test("answers a page's ping", async () => {
+    await start();
+    const { client } = await joined(await room(1));
+    client.send({ type: "ping" });
+    expect(await client.next("pong")).toEqual({ type: "pong" });
+  });
+
   test("forgets a room with its last member", async () => {
     const { relay } = await start();
     const { client } = await joined(await room(1));
@@ -150,10 +157,16 @@ describe("a proof", () => {
     expect(await thief.closed).toBe(relayClose.badProof);
   });
 
-  test("twice on one connection ends it", async () => {
+  test("twice on one connection ends it, right as it may be", async () => {
     await start();
-    const { client } = await joined(await room(1));
-    client.send({ type: "join", publicKey: other, signature: wrong, host: "x" });
+    const client = dial();
+    let proof: Parameters<RawClient["send"]>[0] | undefined;
+    await client.join(await room(1), (frame) => {
+      proof = frame;
+      return frame;
+    });
+    await client.next("joined");
+    if (proof !== undefined) client.send(proof);
     expect(await client.closed).toBe(relayClose.badProof);
   });
 

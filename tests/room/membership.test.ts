@@ -169,7 +169,7 @@ describe("adopted peers", () => {
     await cluster.open(3, { medium: third.medium, adopted: true, author: "kitchen" });
     await cluster.until("one voter", () => String(first.peer.confState.voters) === "1");
     await cluster.until("it leads", () => cluster.leader?.id === 1);
-    expect(first.peer.replicated.table.removed.sort()).toEqual([2, 3]);
+    expect([...first.peer.replicated.table.removed].sort()).toEqual([2, 3]);
     expect(first.peer.submit(add(4))).toBe(true);
     await cluster.until("the command", () => first.peer.replicated.replica.state.count === 7);
   });

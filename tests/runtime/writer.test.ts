@@ -62,6 +62,27 @@ describe("the writer", () => {
     expect(durable).toEqual([1, 2]);
   });
 
+  it("takes a write that comes in the very moment it goes to rest", async () => {
+    // Between the last write's end and the next task there are several microtasks: one enqueued in each must be written.
+    for (let delay = 0; delay < 12; delay++) {
+      const durable: number[] = [];
+      const writer = createWriter({
+        save: async () => {},
+        durable: ({ id }) => {
+          durable.push(id);
+          if (id > 1) return;
+          let turn = Promise.resolve();
+          for (let i = 0; i < delay; i++) turn = turn.then(() => {});
+          void turn.then(() => writer.enqueue(write(2)));
+        },
+        failed: () => {},
+      });
+      writer.enqueue(write(1));
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(durable, `enqueued ${delay} microtasks later`).toEqual([1, 2]);
+    }
+  });
+
   it("reports the first failure, and neither retries nor writes on", async () => {
     const { writer, saved, durable, failures, answer } = createDisk();
     writer.enqueue(write(1));

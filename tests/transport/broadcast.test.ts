@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { createSealer } from "../../lib/security/seal.js";
 import { type BroadcastBus, openBroadcast } from "../../lib/transport/broadcast.js";
-import type { Session } from "../../lib/transport/signaling.js";
+import type { Session } from "../../lib/transport/session.js";
 
 const key = new Uint8Array(32).fill(1);
 const name = `test/${Math.floor(performance.timeOrigin)}`;

@@ -1,8 +1,10 @@
 /** Two ends of a channel in memory, driven by hand, for tests of what runs on channels. */
+
 import type { Channel, ChannelHandlers } from "../../lib/transport/channel.js";
+import type { LinkKind } from "../../lib/transport/transport.js";
 
 export class TestChannel implements Channel {
-  readonly kind = "memory";
+  readonly kind: LinkKind;
   readonly messageBytesMax = 100;
   bufferedBytes = 0;
   /** What was sent and not yet carried over. */
@@ -10,6 +12,10 @@ export class TestChannel implements Channel {
   open = true;
   other: TestChannel | undefined;
   handlers: ChannelHandlers | undefined;
+
+  constructor(kind: LinkKind = "memory") {
+    this.kind = kind;
+  }
 
   listen(handlers: ChannelHandlers): void {
     this.handlers = handlers;
