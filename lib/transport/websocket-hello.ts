@@ -5,7 +5,7 @@
  */
 import { DecodeError } from "../base/errors.js";
 import type { NodeId } from "../core/types.js";
-import * as wire from "./wire.js";
+import * as wire from "../codec/wire.js";
 
 export interface Hello {
   readonly cluster: string;

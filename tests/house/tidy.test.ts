@@ -33,7 +33,6 @@ const runtimeMayImport = [
   "lib/storage/storage.ts",
   "lib/storage/join-writes.ts",
   "lib/transport/transport.ts",
-  "lib/transport/wire.ts",
 ];
 
 /** Adapters for Node; everything else runs in a browser as well. */
