@@ -303,10 +303,17 @@ export class RunningNode<Result> {
     if (request.kind === "change" && request.ifIndex !== 0) this.#checkIndex(request.ifIndex);
     const answer =
       request.kind === "propose"
-        ? this.#bare.propose(request.commands)
+        ? this.#bare.propose(this.#prepared(request.commands))
         : this.#bare.proposeConfChange(request.change);
     if (!answer.accepted) throw refusal(answer.reason);
     return answer;
+  }
+
+  #prepared(commands: readonly Uint8Array[]): readonly Uint8Array[] {
+    const { prepare } = this.#options;
+    if (prepare === undefined) return commands;
+    const { term } = this.#bare.status();
+    return commands.map((command) => (command.length > 0 ? prepare(command, term) : command));
   }
 
   #checkIndex(ifIndex: Index): void {
