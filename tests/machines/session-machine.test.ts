@@ -127,6 +127,7 @@ describe("over a cluster", () => {
   it("commands retried across cut-off leaders, restarts and snapshots are applied once", async () => {
     const { openCluster } = await import("../runtime/cluster.js");
     const cluster = await openCluster([], {
+      latencyMs: [6, 6],
       change: { snapshotPolicy: { entries: 5, bytes: 1 << 20, trailing: 0 } },
     });
     close = cluster.closeAll;
@@ -147,28 +148,35 @@ describe("over a cluster", () => {
     await cluster.leader();
     const nodeOf = (id: number) => cluster.get(id).node as never;
     const session = new SessionClient<number>(nodeOf(1), machines.get(1) as never);
+    let repeated = 0;
     for (let i = 0; i < 12; i++) {
       const { node } = await cluster.leader();
+      const follower = [1, 2, 3].find((id) => id !== node.id) as number;
+      session.through(nodeOf(follower));
       const sending = session.propose(bytes(`command ${i}`));
       sending.catch(() => {});
       if (i % 3 === 0) {
-        // The answer may be lost on its way, or the command itself.
-        cluster.network.partition(
-          [node.id],
-          [1, 2, 3].filter((id) => id !== node.id),
-        );
-        session.through(nodeOf([1, 2, 3].find((id) => id !== node.id) as number));
+        // Committed, but the follower that asked is cut off before it hears of it.
+        await cluster.until(() => journals.get(node.id)?.commands.length === i + 1);
+        cluster.network.partition([follower]);
+        session.through(nodeOf(node.id));
+      } else if (i % 3 === 1) {
+        // The leader is cut off before it can commit.
+        cluster.network.partition([node.id]);
         await cluster.pass(1500);
         cluster.network.heal();
-      } else if (i % 3 === 1) {
-        const gone = [1, 2, 3].find((id) => id !== node.id) as number;
+      } else {
+        // The node that asked dies and comes back.
         session.through(nodeOf(node.id));
-        await cluster.close(gone);
-        await start(gone);
+        await cluster.close(follower);
+        await start(follower);
       }
-      const { result } = await cluster.settled(sending);
-      expect(result).toBe(i + 1);
+      const applied = await cluster.settled(sending);
+      expect(applied.result).toBe(i + 1);
+      if (applied.repeated) repeated += 1;
+      cluster.network.heal();
     }
+    expect(repeated).toBeGreaterThan(0);
     await cluster.until(() =>
       [...journals.values()].every(({ commands }) => commands.length === 12),
     );
