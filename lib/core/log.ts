@@ -35,8 +35,8 @@ export class RaftLog {
   #compactedTerm: Term;
   #terms: TermRuns;
   #memory = 0;
-  /** The last slice, since a leader takes the same one for each follower. */
-  #sliced: { from: Index; to: Index; max: number; entries: readonly Entry[] } | undefined;
+  /** The last slice: the same is asked for by each follower, to be written and to be applied. */
+  #sliced: readonly Entry[] | undefined;
 
   committed: Index;
   applied: Index;
@@ -143,14 +143,13 @@ export class RaftLog {
       first: this.firstIndex,
       last: this.lastIndex,
     });
-    const known = this.#sliced;
-    if (known !== undefined && known.from === from && known.to === to && known.max === bytesMax) {
-      return known.entries;
-    }
     const start = from - this.#compactedIndex - 1;
-    const end = start + to - from;
-    const entries = this.#entries.slice(start, this.#endWithin(start, end, bytesMax));
-    this.#sliced = { from, to, max: bytesMax, entries };
+    const end = this.#endWithin(start, start + to - from, bytesMax);
+    const known = this.#sliced;
+    if (known !== undefined && known[0]?.index === from && known.length === end - start)
+      return known;
+    const entries = this.#entries.slice(start, end);
+    this.#sliced = entries;
     return entries;
   }
 
@@ -231,6 +230,8 @@ export class RaftLog {
       this.#entries.push(entry);
       this.#account(entry);
     }
+    // What was received is what is to be written next.
+    if (skip === 0) this.#sliced = entries;
   }
 
   #account(entry: Entry): void {

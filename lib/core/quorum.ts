@@ -18,14 +18,14 @@ export function majorityOf(voters: number): number {
   return Math.floor(voters / 2) + 1;
 }
 
-// Reused, because a leader asks on every acknowledgement and nothing here calls back into itself.
-let scratch = new Float64Array(8);
+// Reused, because a leader asks on every acknowledgement and nothing here calls back into itself. Not a Float64Array: what is read
+// from one is a boxed number, and so would be the commit index, in every message, from then on.
+const scratch: number[] = [];
 
 /** Highest index a majority of `voters` holds; Infinity for no voters. Does not allocate for up to 8 voters. */
 export function committedIndex(voters: readonly NodeId[], acknowledged: Acknowledged): Index {
   const size = voters.length;
   if (size === 0) return Number.POSITIVE_INFINITY;
-  if (size > scratch.length) scratch = new Float64Array(size * 2);
   for (let i = 0; i < size; i++) {
     const value = acknowledged(voters[i] as NodeId);
     let at = i;

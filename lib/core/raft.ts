@@ -39,6 +39,12 @@ import {
   type Term,
 } from "./types.js";
 
+/** An append that more entries may join. `entries` is the list made for that, once there was need for one. */
+export interface UnsentAppend {
+  readonly message: Message;
+  entries: Entry[] | undefined;
+}
+
 export class Raft {
   readonly config: FullConfig;
   readonly id: NodeId;
@@ -79,6 +85,8 @@ export class Raft {
 
   messages: Message[] = [];
   held: Message[] = [];
+  /** With `batchAppends`: the last append to each peer, while it is in `messages`. */
+  readonly unsentAppends: Map<NodeId, UnsentAppend> = new Map();
   readStates: ReadState[] = [];
   droppedReads: Uint8Array[] = [];
 
@@ -210,8 +218,10 @@ export function confState(raft: Raft): ConfState {
 
 /** Puts `message` where it belongs: promises wait for the disk, everything else may leave now (§3.8, §10.2.1). */
 export function send(raft: Raft, message: Message): void {
-  if (isPromise(raft, message)) raft.held.push(message);
-  else raft.messages.push(message);
+  if (!isPromise(raft, message)) raft.messages.push(message);
+  // Mostly there is one, and an empty list that is pushed to makes room for seventeen.
+  else if (raft.held.length === 0) raft.held = [message];
+  else raft.held.push(message);
   if (raft.config.trace !== undefined) traceMessage(raft, "Send", message);
 }
 
@@ -240,6 +250,7 @@ export function reportedCommit(raft: Raft): Index {
 // — roles —
 
 function reset(raft: Raft, term: Term): void {
+  raft.unsentAppends.clear();
   if (term !== raft.term) {
     raft.term = term;
     raft.vote = noNode;
@@ -351,9 +362,17 @@ export function appendEntries(raft: Raft, entries: readonly Entry[]): Refusal | 
         : { ...entry, term: raft.term, index: ++index };
   }
   raft.log.append(appended);
-  // A leader counts itself like anybody else: once the entries are durable here (§10.2.1).
+  // A leader counts itself like anybody else: once the entries are durable here (§10.2.1). One acknowledgement is enough for all
+  // proposals between two writes, and where appends are joined nobody looks for one each.
+  if (raft.batchAppends) dropUnsaidAcknowledgement(raft);
   acknowledge(raft, raft.id, index);
   return undefined;
+}
+
+/** Takes back the acknowledgement to ourselves with which `held` ends, which the next one covers. */
+function dropUnsaidAcknowledgement({ held, id, term }: Raft): void {
+  const last = held[held.length - 1];
+  if (last?.type === "MsgAppResp" && last.to === id && last.term === term) held.pop();
 }
 
 /** One proposal of any size is let through when nothing is uncommitted; empty ones always are. */

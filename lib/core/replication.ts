@@ -10,7 +10,7 @@ import { payloadBytesOf } from "./entries.js";
 import { appendMessage, heartbeatMessage, snapshotMessage } from "./messages.js";
 import type { Progress } from "./progress.js";
 import { type Raft, send, trace } from "./raft.js";
-import type { Entry, Index, NodeId } from "./types.js";
+import type { Entry, Index, Message, NodeId } from "./types.js";
 
 const noEntries: readonly Entry[] = [];
 
@@ -36,32 +36,43 @@ export function maybeSendAppend(
     ? noEntries
     : log.slice(progress.next, log.lastIndex + 1, raft.config.appendBytesMax);
   if (entries.length === 0 && !sendIfEmpty) return false;
-  if (!raft.batchAppends || !joinsUnsent(raft, to, prevIndex, entries)) {
+  if (!raft.batchAppends || !joinUnsent(raft, to, prevIndex, entries)) {
     const commit = log.committed;
-    send(
-      raft,
-      appendMessage({ from: raft.id, to, term: raft.term, prevIndex, prevTerm, entries, commit }),
-    );
+    const message = appendMessage({
+      from: raft.id,
+      to,
+      term: raft.term,
+      prevIndex,
+      prevTerm,
+      entries,
+      commit,
+    });
+    if (raft.batchAppends) raft.unsentAppends.set(to, { message, entries: undefined });
+    send(raft, message);
   }
   progress.sentEntries(entries.length, payloadBytesOf(entries));
   progress.sentCommit = log.committed;
   return true;
 }
 
-/** Adds `entries` to an append to `to` that has not left yet, if they follow on it (raft-rs' batch_append). */
-function joinsUnsent(raft: Raft, to: NodeId, prevIndex: Index, entries: readonly Entry[]): boolean {
-  for (let at = raft.messages.length - 1; at >= 0; at--) {
-    const unsent = raft.messages[at];
-    if (unsent?.type !== "MsgApp" || unsent.to !== to) continue;
-    if (entries.length > 0 && unsent.index + unsent.entries.length !== prevIndex) return false;
-    raft.messages[at] = {
-      ...unsent,
-      entries: entries.length === 0 ? unsent.entries : [...unsent.entries, ...entries],
-      commit: raft.log.committed,
-    };
-    return true;
+/**
+ * Adds `entries` to the append to `to` that has not left yet, if they follow on it (raft-rs' batch_append). The message is still
+ * ours alone, so it is written to; its list of entries is shared with the log's last slice until it is first added to.
+ */
+function joinUnsent(raft: Raft, to: NodeId, prevIndex: Index, entries: readonly Entry[]): boolean {
+  const unsent = raft.unsentAppends.get(to);
+  if (unsent === undefined) return false;
+  const message: { entries: readonly Entry[]; commit: Index } & Message = unsent.message;
+  if (entries.length > 0) {
+    if (message.index + message.entries.length !== prevIndex) return false;
+    if (unsent.entries === undefined) {
+      unsent.entries = [...message.entries];
+      message.entries = unsent.entries;
+    }
+    for (const entry of entries) unsent.entries.push(entry);
   }
-  return false;
+  message.commit = raft.log.committed;
+  return true;
 }
 
 /** A snapshot in place of entries that are compacted (§5). Only to a peer that answers: it is dear. */

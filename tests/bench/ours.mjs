@@ -1,0 +1,85 @@
+/** Ours: three RawNodes, driven as the runtime drives them. A write is durable at once. */
+import { seededRandom } from "../../dist/base/random.js";
+import { RawNode } from "../../dist/core/raw-node.js";
+import { Cluster, compactEvery, compactKeeps } from "./cluster.mjs";
+
+/** @typedef {import("../../dist/core/types.js").Message} Message */
+
+const confState = {
+  voters: [1, 2, 3],
+  learners: [],
+  votersOutgoing: [],
+  learnersNext: [],
+  autoLeave: false,
+};
+
+class OurMember {
+  applied = 0;
+  compacted = 0;
+
+  /** @param {number} id */
+  constructor(id) {
+    this.node = new RawNode(
+      {
+        id,
+        random: seededRandom(id),
+        snapshot: () => undefined,
+        electionTicks: 10,
+        heartbeatTicks: 1,
+        appendBytesMax: 1024 * 1024,
+        inflightAppendsMax: 256,
+        checkQuorum: true,
+        preVote: true,
+        batchAppends: true,
+      },
+      {
+        hardState: { term: 0, vote: 0, commit: 0 },
+        confState,
+        compacted: { index: 0, term: 0 },
+        entries: [],
+        applied: 0,
+      },
+    );
+  }
+
+  /** @param {Message} message */
+  step(message) {
+    this.node.step(message);
+  }
+
+  /** @param {unknown} command */
+  propose(command) {
+    if (!this.node.propose(/** @type {Uint8Array} */ (command)).accepted) {
+      throw new Error("we refused a proposal");
+    }
+  }
+
+  /** @param {(message: Message) => void} send */
+  pump(send) {
+    const { node } = this;
+    while (node.hasReady()) {
+      const { messages, write, committedEntries } = node.ready();
+      for (const message of messages) send(message);
+      if (write !== undefined) for (const message of node.persisted(write)) send(message);
+      const last = committedEntries[committedEntries.length - 1];
+      if (last !== undefined) {
+        this.applied = last.index;
+        node.applied(last.index);
+      }
+    }
+    if (this.applied - this.compacted >= compactEvery) {
+      this.compacted = this.applied - compactKeeps;
+      node.compacted(this.compacted);
+    }
+  }
+}
+
+/** @param {number} commandBytes */
+export function ourCluster(commandBytes) {
+  const members = [1, 2, 3].map((id) => new OurMember(id));
+  const command = new Uint8Array(commandBytes).fill(0x63);
+  const cluster = new Cluster(members, (message) => message.to - 1, command);
+  members[0].node.campaign();
+  cluster.settle();
+  return cluster;
+}
