@@ -61,10 +61,9 @@ class OurMember {
       const { messages, write, committedEntries } = node.ready();
       for (const message of messages) send(message);
       if (write !== undefined) for (const message of node.persisted(write)) send(message);
-      const last = committedEntries[committedEntries.length - 1];
-      if (last !== undefined) {
-        this.applied = last.index;
-        node.applied(last.index);
+      if (committedEntries.length > 0) {
+        this.applied = committedEntries[committedEntries.length - 1].index;
+        node.applied(this.applied);
       }
     }
     if (this.applied - this.compacted >= compactEvery) {

@@ -81,8 +81,10 @@ class ReferenceMember {
       storage.Append(ready.entries);
       if (!ready.hardState.isEmptyHardState()) storage.SetHardState(ready.hardState);
       for (const message of ready.messages) send(message);
-      const last = ready.committedEntries[ready.committedEntries.length - 1];
-      if (last !== undefined) this.applied = last.index;
+      const { committedEntries } = ready;
+      if (committedEntries.length > 0) {
+        this.applied = committedEntries[committedEntries.length - 1].index;
+      }
       node.advance(ready);
     }
     if (this.applied - this.compacted >= compactEvery) {
