@@ -39,12 +39,6 @@ import {
   type Term,
 } from "./types.js";
 
-/** An append that more entries may join. `entries` is the list made for that, once there was need for one. */
-export interface UnsentAppend {
-  readonly message: Message;
-  entries: Entry[] | undefined;
-}
-
 export class Raft {
   readonly config: FullConfig;
   readonly id: NodeId;
@@ -85,8 +79,8 @@ export class Raft {
 
   messages: Message[] = [];
   held: Message[] = [];
-  /** With `batchAppends`: the last append to each peer, while it is in `messages`. */
-  readonly unsentAppends: Map<NodeId, UnsentAppend> = new Map();
+  /** Counts how often `messages` was handed out, or its end made one of an earlier term: appends of an earlier round cannot be joined. */
+  round = 0;
   readStates: ReadState[] = [];
   droppedReads: Uint8Array[] = [];
 
@@ -250,7 +244,7 @@ export function reportedCommit(raft: Raft): Index {
 // — roles —
 
 function reset(raft: Raft, term: Term): void {
-  raft.unsentAppends.clear();
+  raft.round++;
   if (term !== raft.term) {
     raft.term = term;
     raft.vote = noNode;
@@ -371,8 +365,9 @@ export function appendEntries(raft: Raft, entries: readonly Entry[]): Refusal | 
 
 /** Takes back the acknowledgement to ourselves with which `held` ends, which the next one covers. */
 function dropUnsaidAcknowledgement({ held, id, term }: Raft): void {
-  const last = held[held.length - 1];
-  if (last?.type === "MsgAppResp" && last.to === id && last.term === term) held.pop();
+  if (held.length === 0) return;
+  const last = held[held.length - 1] as Message;
+  if (last.type === "MsgAppResp" && last.to === id && last.term === term) held.pop();
 }
 
 /** One proposal of any size is let through when nothing is uncommitted; empty ones always are. */
