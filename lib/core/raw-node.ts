@@ -112,10 +112,8 @@ export class RawNode {
 
   /** Proposes one command, or several to be appended together. A follower forwards it, unless that is turned off. */
   propose(data: Uint8Array | readonly Uint8Array[]): ProposeResult {
-    const entries = Array.isArray(data)
-      ? data.map((each: Uint8Array) => proposedEntry(each))
-      : [proposedEntry(data as Uint8Array)];
-    return this.#propose(entries);
+    const commands: readonly Uint8Array[] = Array.isArray(data) ? data : [data as Uint8Array];
+    return this.#propose(commands.map((command) => proposedEntry(command)));
   }
 
   /** Proposes a change of membership. It takes effect when it is applied (`applyConfChange`). */
@@ -123,11 +121,8 @@ export class RawNode {
     const { type, data } = encodeConfChange(change);
     const entry = proposedEntry(data, type);
     const raft = this.#raft;
-    if (raft.stopped === undefined && raft.role === "leader") {
-      const objection = refuseConfChange(raft, entry);
-      if (objection !== undefined) return refused(objection);
-    }
-    return this.#propose([entry]);
+    const objection = raft.role === "leader" ? refuseConfChange(raft, entry) : undefined;
+    return objection === undefined ? this.#propose([entry]) : refused(objection);
   }
 
   #propose(entries: readonly Entry[]): ProposeResult {
