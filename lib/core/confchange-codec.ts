@@ -1,6 +1,6 @@
 /**
  * The bytes of configuration changes in entries: etcd's protobuf, read and written here because the rules of consensus look into
- * them and the codec lies to the right of the core.
+ * them and the codec lies to the right of the core. (`codec/raftpb-confchange.ts` reads and writes the same; a test holds them together.)
  *
  * Reading accepts absent and repeated fields, skips unknown ones, and throws only `DecodeError`.
  * Compare etcd/raft raftpb/raft.proto: ConfChange { id=1 type=2 node_id=3 context=4 }, ConfChangeV2 { transition=1 changes=2 context=3 },
@@ -55,9 +55,9 @@ function encodeV2(change: ConfChangeV2): Uint8Array {
   const out: number[] = [];
   putNumber(out, 1, transitions.indexOf(change.transition));
   for (const single of change.changes) {
-    const inner: number[] = [];
-    putNumber(inner, 1, changeTypes.indexOf(single.type));
-    putNumber(inner, 2, single.nodeId);
+    // Written also where it is 0, as etcd does.
+    const inner = [1 << 3, changeTypes.indexOf(single.type), 2 << 3];
+    putVarint(inner, single.nodeId);
     putVarint(out, (2 << 3) | 2);
     putVarint(out, inner.length);
     out.push(...inner);
