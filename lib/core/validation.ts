@@ -13,7 +13,7 @@ import type { ConfState, Entry, Index, Message, MessageType, NodeId, Term } from
 /** Terms from here on are refused: they cannot be reached by elections, and leave no room to go on from. */
 export const termMax: Term = 2 ** 52;
 /** How far a term may lie beyond ours: more elections than have ever been held anywhere. A stray number must not use the terms up. */
-export const termLeapMax = 2 ** 32;
+export const termLeapMax: Term = 2 ** 32;
 
 /**
  * Whom a type may come from; one that is not listed never travels. Answers ("member") are refused from strangers. A forwarded request
