@@ -30,6 +30,7 @@ import {
   encodeSnapshot,
   type Zeros,
 } from "../../lib/codec/raftpb-log.js";
+import * as inCore from "../../lib/core/confchange-codec.js";
 import type {
   ConfChange,
   ConfChangeV2,
@@ -187,6 +188,64 @@ describe.each(decoders)("%s from arbitrary bytes", (_, decode) => {
         },
       ),
       { numRuns: 500 },
+    );
+  });
+});
+
+describe("configuration changes as the core reads and writes them, which cannot use the codec", () => {
+  test("the core reads what the codec wrote", () => {
+    fc.assert(
+      fc.property(confChange, (change) => {
+        const read = inCore.decodeConfChange({
+          type: "EntryConfChange",
+          data: encodeConfChange(change),
+        });
+        const { type, nodeId, context } = change;
+        expect(read).toMatchObject({ transition: "auto", changes: [{ type, nodeId }], context });
+      }),
+    );
+    fc.assert(
+      fc.property(confChangeV2, fc.constantFrom<Zeros>("omitted", "written"), (change, zeros) => {
+        const data = encodeConfChangeV2(change, zeros);
+        expect(inCore.decodeConfChange({ type: "EntryConfChangeV2", data })).toEqual(change);
+      }),
+    );
+  });
+
+  test("the codec reads what the core wrote", () => {
+    fc.assert(
+      fc.property(confChange, (change) => {
+        const { type, data } = inCore.encodeConfChange(change);
+        expect(type).toBe("EntryConfChange");
+        expect(decodeConfChange(data)).toEqual(change);
+      }),
+    );
+    fc.assert(
+      fc.property(confChangeV2, (change) => {
+        const { type, data } = inCore.encodeConfChange(change);
+        expect(type).toBe("EntryConfChangeV2");
+        expect(decodeConfChangeV2(data)).toEqual(change);
+      }),
+    );
+  });
+
+  test("of arbitrary bytes both make the same, or both nothing", () => {
+    const outcome = (read: () => unknown): unknown => {
+      try {
+        return read();
+      } catch (error) {
+        if (!(error instanceof DecodeError)) throw error;
+        return "refused";
+      }
+    };
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 12 }), (data) => {
+        const type = "EntryConfChangeV2";
+        expect(outcome(() => inCore.decodeConfChange({ type, data }))).toEqual(
+          outcome(() => decodeConfChangeV2(data)),
+        );
+      }),
+      { numRuns: 3000 },
     );
   });
 });
