@@ -19,27 +19,29 @@ export const launchArgs = [
   "--disable-sync",
 ];
 
+/** @typedef {{ path: string, from: string }} Browser */
+
 /**
- * @typedef {{ path: string, from: string }} Browser
- * @returns {Browser | undefined} undefined when there is none
+ * The browsers that are there, the preferred first. The one named by LOGBOOM_CHROMIUM is the only one then.
+ * @param {NodeJS.ProcessEnv} env
+ * @param {NodeJS.Platform} platform
+ * @param {(path: string) => boolean} exists
+ * @returns {Browser[]}
  */
-export function findChromium(env = process.env) {
+export function candidates(env = process.env, platform = process.platform, exists = existsSync) {
   const named = env["LOGBOOM_CHROMIUM"];
   if (named !== undefined && named !== "") {
-    if (!existsSync(named))
-      throw new Error(`LOGBOOM_CHROMIUM names a file that does not exist: ${named}`);
-    return { path: named, from: "LOGBOOM_CHROMIUM" };
+    if (exists(named)) return [{ path: named, from: "LOGBOOM_CHROMIUM" }];
+    throw new Error(`LOGBOOM_CHROMIUM names a file that does not exist: ${named}`);
   }
-  const known = knownPlaces(process.platform, env).find((path) => existsSync(path));
-  if (known !== undefined) return { path: known, from: "installed on this machine" };
-  const downloaded = chromium.executablePath();
-  if (existsSync(downloaded)) return { path: downloaded, from: "downloaded by Playwright" };
-  return undefined;
+  const installed = knownPlaces(platform, env).map((path) => ({ path, from: "installed here" }));
+  const downloaded = { path: chromium.executablePath(), from: "downloaded by Playwright" };
+  return [...installed, downloaded].filter(({ path }) => exists(path));
 }
 
 /** What Playwright's `launch` and `launchPersistentContext` are given, wherever a test starts a browser. */
 export function launchOptions() {
-  const browser = findChromium();
+  const [browser] = candidates();
   return {
     args: launchArgs,
     chromiumSandbox: false,
@@ -53,7 +55,7 @@ export function launchOptions() {
  * @param {NodeJS.ProcessEnv} env
  * @returns {string[]}
  */
-export function knownPlaces(platform, env) {
+function knownPlaces(platform, env) {
   if (platform === "darwin") return applications.flatMap((app) => [app, join(homedir(), app)]);
   if (platform !== "win32") return unixPlaces;
   return ["PROGRAMFILES", "PROGRAMFILES(X86)", "LOCALAPPDATA"].flatMap((name) => {

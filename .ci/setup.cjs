@@ -121,14 +121,14 @@ function takeLock(then) {
   let seenSince = Date.now();
   let told = false;
   const attempt = () => {
-    if (createLock(lockText)) return then(hold());
-    const holder = readLock(lockPath);
+    if (create(lockPath)) return then(hold());
+    const holder = readLock();
     if (holder.state !== seen) {
       seen = holder.state;
       seenSince = Date.now();
     }
     if (holder.isDead || Date.now() - seenSince > lockSilenceMs) removeStale(holder.state);
-    else if (!told) {
+    else if (!told && holder.pid !== "") {
       told = true;
       console.error(`Another set-up is running (process ${holder.pid}): waiting for it …`);
     }
@@ -137,9 +137,10 @@ function takeLock(then) {
   attempt();
 }
 
-function createLock(text) {
+/** False when `file` is there already. */
+function create(file) {
   try {
-    fs.writeFileSync(lockPath, text, { flag: "wx" });
+    fs.writeFileSync(file, lockText, { flag: "wx" });
     return true;
   } catch (error) {
     if (error.code === "EEXIST") return false;
@@ -152,7 +153,7 @@ function hold() {
   const isOurs = () => readIfThere(lockPath) === lockText;
   const beat = setInterval(() => {
     const now = new Date();
-    if (isOurs()) fs.utimesSync(lockPath, now, now);
+    if (isOurs()) unlessGone(() => fs.utimesSync(lockPath, now, now));
   }, 1000);
   return function release() {
     clearInterval(beat);
@@ -160,17 +161,31 @@ function hold() {
   };
 }
 
-/** `state` changes whenever the holder shows life. An owner not written yet counts as alive. */
-function readLock(file) {
-  const text = readIfThere(file);
-  if (text === undefined) return { state: "", pid: "", isDead: false };
+/** `state` changes whenever the holder shows life. One that has not written its name yet counts as alive. */
+function readLock() {
+  const text = readIfThere(lockPath);
+  const stat = unlessGone(() => fs.statSync(lockPath));
+  if (text === undefined || stat === undefined) return { state: "", pid: "", isDead: false };
   const owner = text.split(" ");
-  const here = owner[0] === os.hostname();
-  return {
-    state: `${text} ${fs.statSync(file).mtime.getTime()}`,
-    pid: owner[1],
-    isDead: here && !isAlive(Number(owner[1])),
-  };
+  const pid = owner[1] || "";
+  const isDead = owner[0] === os.hostname() && !isAlive(Number(pid));
+  return { state: `${text} ${stat.mtime.getTime()}`, pid, isDead };
+}
+
+/**
+ * Removes the lock if it is still the one in `state`. Only one process at a time may: the slower of two that found it stale
+ * would otherwise remove the new lock of the faster one.
+ */
+function removeStale(state) {
+  const turn = `${lockPath}-removal`;
+  if (!create(turn)) {
+    const stat = unlessGone(() => fs.statSync(turn));
+    const age = stat === undefined ? 0 : Date.now() - stat.mtime.getTime();
+    if (age > lockSilenceMs) unlessGone(() => fs.unlinkSync(turn)); // its owner died within a millisecond
+    return;
+  }
+  if (readLock().state === state) unlessGone(() => fs.unlinkSync(lockPath));
+  fs.unlinkSync(turn);
 }
 
 function isAlive(pid) {
@@ -183,25 +198,14 @@ function isAlive(pid) {
   }
 }
 
-/**
- * Two waiters may find the same lock stale, and the slower one must not remove the faster one's new lock: it is moved aside
- * first, and put back when it turns out to be another.
- */
-function removeStale(state) {
-  const aside = `${lockPath}-stale-${process.pid}`;
-  try {
-    fs.renameSync(lockPath, aside);
-  } catch (error) {
-    if (error.code === "ENOENT") return;
-    throw error;
-  }
-  if (readLock(aside).state !== state) createLock(fs.readFileSync(aside, "utf8"));
-  fs.unlinkSync(aside);
+function readIfThere(file) {
+  return unlessGone(() => fs.readFileSync(file, "utf8"));
 }
 
-function readIfThere(file) {
+/** What `read` returns, or undefined when its file is not there. */
+function unlessGone(read) {
   try {
-    return fs.readFileSync(file, "utf8");
+    return read();
   } catch (error) {
     if (error.code === "ENOENT") return undefined;
     throw error;
@@ -221,7 +225,7 @@ function run(script, args) {
   passSignals(child);
   endWithParent(child);
   child.on("exit", (code, signal) => {
-    process.exitCode = code === null ? 128 + (os.constants.signals[signal] || 0) : code;
+    process.exitCode = code === null ? 128 + os.constants.signals[signal || "SIGTERM"] : code;
   });
 }
 

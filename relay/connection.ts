@@ -17,15 +17,9 @@ import {
 import type { RawData, WebSocket } from "ws";
 import type { RelayLimits } from "./limits.js";
 import { provenRoom } from "./proof.js";
-import type { Rooms } from "./rooms.js";
+import type { Member, Rooms } from "./rooms.js";
 import type { Counters } from "./stats.js";
 import { TokenBucket } from "./token-bucket.js";
-
-/** What others in the room see of a connection. */
-export interface Member {
-  readonly connId: number;
-  deliver(frame: ToClient): void;
-}
 
 /** What all connections of a relay share. */
 export interface Surroundings {
@@ -115,7 +109,8 @@ export class Connection implements Member {
       return;
     }
     if (frame.type === "join") this.#join(frame);
-    else this.#forward(frame);
+    else if (frame.type === "send") this.#forward(frame);
+    else this.deliver({ type: "pong" });
   }
 
   #withinRate(bytes: number): boolean {

@@ -1,5 +1,11 @@
 /** Who is in which room. Nothing is stored: a room exists while somebody is in it. */
-import type { Member } from "./connection.js";
+import type { ToClient } from "logboom/relay-protocol";
+
+/** What others in the room see of a connection. */
+export interface Member {
+  readonly connId: number;
+  deliver(frame: ToClient): void;
+}
 
 export class Rooms {
   readonly #rooms = new Map<string, Map<number, Member>>();

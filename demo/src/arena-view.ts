@@ -1,9 +1,10 @@
 /**
  * The button "fight for it", its counters, and who won how often.
  */
-import { type Arena, type ArenaView, enterArena, roundsPerFight } from "./arena.js";
+import { type Arena, type ArenaView, enterArena } from "./arena.js";
 import { byId, setText } from "./dom.js";
 import type { BoardRoom } from "./opening.js";
+import { roundsPerFight } from "./referee.js";
 import { tallyInWords } from "./verdict.js";
 import { listInWords, plural, shortId } from "./words.js";
 

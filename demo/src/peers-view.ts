@@ -5,7 +5,7 @@
 import type { Peer } from "logboom";
 import { arrange, byId, fromTemplate, setAttribute, setText, within } from "./dom.js";
 import type { BoardRoom } from "./opening.js";
-import { peerFacts, relaySentence, roomSentence, shortId } from "./words.js";
+import { noteSentence, peerFacts, roomSentence, shortId } from "./words.js";
 
 /** Logs in the boom: the last commits; one bar length is this many. */
 const boomLength = 24;
@@ -13,7 +13,7 @@ const boomLength = 24;
 export function createPeersView(room: BoardRoom): () => void {
   const list = byId("peers", HTMLElement);
   const sentence = byId("sentence", HTMLElement);
-  const relay = byId("relay-note", HTMLElement);
+  const noteLine = byId("note", HTMLElement);
   const views = new Map<number, HTMLElement>();
   const drawLog = createLogView();
 
@@ -25,7 +25,9 @@ export function createPeersView(room: BoardRoom): () => void {
     element.classList.toggle("adopted", peer.adopted);
     element.classList.toggle("self", peer.self);
     element.style.setProperty("--hue", String(peer.id % 360));
-    setText(within(element, ".peer-name", HTMLElement), peer.name);
+    const name = within(element, ".peer-name", HTMLElement);
+    setText(name, peer.name);
+    setAttribute(name, "title", peer.name); // long ones are cut off
     setText(within(element, ".peer-id", HTMLElement), shortId(peer.id));
     setText(within(element, ".peer-facts", HTMLElement), peerFacts(peer));
     within(element, ".crown", SVGElement).toggleAttribute("hidden", peer.role !== "leader");
@@ -37,9 +39,9 @@ export function createPeersView(room: BoardRoom): () => void {
     const { tone, text } = roomSentence(status, peers);
     setText(sentence, text);
     document.documentElement.dataset["tone"] = tone;
-    const note = relaySentence(status.relay);
-    relay.hidden = note === undefined;
-    setText(relay, note ?? "");
+    const note = noteSentence(status);
+    noteLine.hidden = note === undefined;
+    setText(noteLine, note ?? "");
     arrange(list, peers.map(drawPeer));
     const known = new Set(peers.map(({ id }) => id));
     for (const id of views.keys()) if (!known.has(id)) views.delete(id);

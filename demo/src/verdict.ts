@@ -26,7 +26,7 @@ export interface Tally {
   readonly double: number;
   /** Rounds that a tab of this browser won by the card, while no tab says so: the winner was closed before it could. */
   readonly unheard: number;
-  /** Rounds won by each tab of this browser, by peer. */
+  /** Rounds won by each tab of this browser that fought, by peer. */
   readonly wins: Readonly<Record<string, number>>;
   /** Rounds won in other browsers. */
   readonly elsewhere: number;
@@ -46,7 +46,7 @@ export function addRound(tally: Tally, round: Round): Tally {
   const ours = round.owner === round.ownAuthor;
   const won = round.owner !== null;
   const wins = { ...tally.wins };
-  for (const peer of winners) wins[peer] = (wins[peer] ?? 0) + 1;
+  for (const [peer, told] of round.told) wins[peer] = (wins[peer] ?? 0) + (told === "won" ? 1 : 0);
   return {
     rounds: tally.rounds + 1,
     winners: tally.winners + (won ? 1 : 0),

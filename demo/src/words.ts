@@ -43,7 +43,7 @@ type Facts = Pick<
 /** The one sentence: can this board be written now, and if not, whom does it wait for? */
 export function roomSentence(status: Facts, peers: readonly Peer[]): Sentence {
   if (status.halted !== undefined)
-    return { tone: "stopped", text: `This tab has stopped for good: ${status.halted}` };
+    return { tone: "stopped", text: `this tab has stopped for good: ${status.halted}` };
   if (status.role === "joining")
     return { tone: "waiting", text: "joining: the others are letting this tab in" };
   if (status.quorum === "ok") return { tone: "good", text: writable(status, peers) };
@@ -65,13 +65,19 @@ function waitedFor(devices: Facts["waitingFor"]): string {
   return listInWords(devices.map((d) => `${plural(d.peers, "peer")} of ${theDevice(d.name)}`));
 }
 
-/** What it means that the relay does not answer; undefined while it does. */
-export function relaySentence(relay: RoomStatus["relay"]): string | undefined {
-  if (relay === "off") return "The relay is off: newcomers cannot join; the open tabs go on.";
-  if (relay === "connecting")
-    return "Looking for the relay: newcomers wait until it answers; the open tabs go on.";
-  return undefined;
+/** What else there is to know; undefined while there is nothing. */
+export function noteSentence(status: Pick<RoomStatus, "relay" | "turnNeeded">): string | undefined {
+  const sentences = [relaySentences[status.relay]];
+  if (status.turnNeeded)
+    sentences.push("WebRTC finds no way to one of the peers: this network needs a TURN server.");
+  return sentences.filter((sentence) => sentence !== "").join(" ") || undefined;
 }
+
+const relaySentences: Readonly<Record<RoomStatus["relay"], string>> = {
+  connected: "",
+  connecting: "Looking for the relay: newcomers wait until it answers; the open tabs go on.",
+  off: "The relay is off: newcomers cannot join; the open tabs go on.",
+};
 
 const links: Readonly<Record<string, string>> = {
   webrtc: "WebRTC",

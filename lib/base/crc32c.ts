@@ -10,17 +10,21 @@ const polynomial = 0x82f63b78;
 const tables = makeTables();
 
 /**
- * The checksum of `bytes`, continuing from `previous`, the checksum of what came before (0 at the start):
+ * The checksum of `bytes` in [from, to), continuing from `previous`, the checksum of what came before (0 at the start):
  * `crc32c(ab) === crc32c(b, crc32c(a))`.
  *
  * @returns an unsigned 32-bit integer
  */
-export function crc32c(bytes: Uint8Array, previous = 0): number {
+export function crc32c(
+  bytes: Uint8Array,
+  previous = 0,
+  from = 0,
+  to: number = bytes.length,
+): number {
   const t = tables;
-  const end = bytes.length;
-  const sliced = end - (end % 16);
+  const sliced = to - ((to - from) % 16);
   let crc = ~previous;
-  let at = 0;
+  let at = from;
   for (; at < sliced; at += 16) {
     crc =
       (t[0xf00 + ((crc ^ (bytes[at] as number)) & 0xff)] as number) ^
@@ -40,7 +44,7 @@ export function crc32c(bytes: Uint8Array, previous = 0): number {
       (t[0x100 + (bytes[at + 14] as number)] as number) ^
       (t[bytes[at + 15] as number] as number);
   }
-  for (; at < end; at++) crc = (t[(crc ^ (bytes[at] as number)) & 0xff] as number) ^ (crc >>> 8);
+  for (; at < to; at++) crc = (t[(crc ^ (bytes[at] as number)) & 0xff] as number) ^ (crc >>> 8);
   return ~crc >>> 0;
 }
 

@@ -97,8 +97,7 @@ function grantSnapshotRequest(raft: Raft, response: Message, progress: Progress)
 function handleAcknowledgement(raft: Raft, response: Message, progress: Progress): void {
   const { from, index } = response;
   const news = progress.maybeUpdate(index);
-  // A probe's answer is news also where the follower had nothing to learn.
-  if (!news && !(progress.match === index && progress.state === "probe")) return;
+  if (!news && !(progress.match === index && endsWaiting(progress))) return;
   advanceState(raft, from, index, progress);
   if (maybeCommit(raft)) {
     releasePostponedReads(raft);
@@ -115,6 +114,11 @@ function handleAcknowledgement(raft: Raft, response: Message, progress: Progress
     );
     sendTimeoutNow(raft, from);
   }
+}
+
+/** An answer without news still ends a probe, or the wait for a snapshot that was asked for by who needed none. */
+function endsWaiting({ state, match, pendingSnapshot }: Progress): boolean {
+  return state === "probe" || (state === "snapshot" && match >= pendingSnapshot);
 }
 
 function advanceState(raft: Raft, from: NodeId, index: number, progress: Progress): void {

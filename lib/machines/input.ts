@@ -74,5 +74,7 @@ function describeIssue(issue: StandardSchemaV1.Issue): string {
 }
 
 function take(command: string, input: unknown): Value | undefined {
-  return input === undefined ? undefined : tame(input, `${command}: input`, inputBytesMax);
+  return input === undefined
+    ? undefined
+    : tame(input, `${command}: input`, { bytesMax: inputBytesMax });
 }

@@ -115,12 +115,11 @@ export type Immutable<T> = T extends
  * Reasons that are the library's and no machine's: the command threw (or returned or stored what is no value, or too much of
  * it), or the machine has no such command (the caller runs another version).
  */
-export const libraryReasons = ["threw", "unknown-command"] as const;
-export type LibraryReason = (typeof libraryReasons)[number];
+const libraryReasons: readonly string[] = ["threw", "unknown-command"];
 
 /** The machine refused a command, on every replica alike; it had no effect. Recognise it with `isRejected`. */
 export class Rejected<J extends string = string> extends LogboomError {
-  readonly reason: J;
+  override readonly reason: J;
   /** What the command gave to `ctx.reject` beside the code. */
   readonly detail: unknown;
 
@@ -209,13 +208,12 @@ function checkName(name: unknown): void {
 
 function checkRejects<J extends string>(rejects: readonly J[]): readonly J[] {
   demand(Array.isArray(rejects), "rejects must be an array of codes");
-  const reserved: readonly string[] = libraryReasons;
   for (const [i, code] of rejects.entries()) {
     demand(
       typeof code === "string" && code.length >= 1 && code.length <= 64,
       `rejects[${i}] must be a string of 1 to 64 characters, got ${show(code)}`,
     );
-    demand(!reserved.includes(code), `rejects[${i}]: "${code}" is the library's own reason`);
+    demand(!libraryReasons.includes(code), `rejects[${i}]: "${code}" is the library's own reason`);
     demand(rejects.indexOf(code) === i, `rejects[${i}]: "${code}" is there twice`);
   }
   return Object.freeze([...rejects]);

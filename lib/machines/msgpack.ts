@@ -25,10 +25,11 @@ import {
 } from "./values.js";
 
 const bigintExtension = 1;
+const formatBounds = { bytesMax: unboundedBytes, levels: envelopeDepthMax };
 
 /** Encodes a value of any size. @throws LogboomError `BAD_INPUT` as `tame` does, with `what` in the message. */
 export function encodeValue(value: unknown, what: string = "value"): Uint8Array<ArrayBuffer> {
-  const tamed = tame(value, what, unboundedBytes, envelopeDepthMax);
+  const tamed = tame(value, what, formatBounds);
   // The weight is an upper bound, so nothing has to grow.
   const bytes = new Uint8Array(weigh(tamed));
   const writer: Writer = { bytes, view: new DataView(bytes.buffer), at: 0 };
@@ -48,7 +49,7 @@ export function decodeValue(bytes: Uint8Array, what: string = "value"): Value {
   const value = read(reader, 0);
   if (reader.at !== bytes.length) fail(reader, "trailing bytes");
   try {
-    return tame(value, what, unboundedBytes, envelopeDepthMax);
+    return tame(value, what, formatBounds);
   } catch (cause) {
     if (isLogboomError(cause)) throw new DecodeError(cause.message, { cause });
     throw cause;

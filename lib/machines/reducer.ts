@@ -8,14 +8,15 @@
  *
  * Invariant: a rejection leaves the state's identity.  Not here: sessions (sessions.ts), validation of inputs (input.ts).
  */
-import { withDraft } from "./draft.js";
+import { openDraft } from "./draft.js";
 import type { AnyMachine, Ctx } from "./machine.js";
 import { runPurely } from "./purity.js";
 import { type ClientId, drawsOf } from "./seed.js";
-import { stateBytesMax, tame, type Value } from "./values.js";
+import { type Drafts, tame, type Value } from "./values.js";
 
 /** Upper bound of what a command may return, and of `detail` in `ctx.reject`: both are kept for retries. */
 export const resultBytesMax: number = 64 * 1024;
+const resultBounds = { bytesMax: resultBytesMax };
 
 /** One call, as it was proposed. */
 export interface CommandCall {
@@ -46,29 +47,26 @@ export function runCommand(machine: AnyMachine, state: Value, call: CommandCall)
   const run = findCommand(machine, call.command);
   if (run === undefined) return rejected("unknown-command");
   const desk = createDesk(machine, call);
+  const drafting = openDraft(state as object);
   try {
-    const { next, result } = withDraft(
-      state as object,
-      (draft) => runPurely(() => run(draft, call.input, desk.ctx)),
-      (returned) => takeResult(call.command, returned),
-    );
+    const returned = runPurely(() => run(drafting.draft, call.input, desk.ctx));
+    const result = takeResult(call.command, returned, drafting);
+    const next = tame(drafting.draft, `the state after ${call.command}`, { drafts: drafting });
     // A command that caught its own rejection stays rejected: `reject` promises that nothing happens.
     if (desk.rejection() !== undefined) return desk.rejection() as Ran;
-    return { kind: "done", state: tame(next, `the state after ${call.command}`), result };
+    return { kind: "done", state: next, result };
   } catch (cause) {
     return desk.rejection() ?? rejected("threw", undefined, cause);
   } finally {
+    drafting.close();
     desk.close();
   }
 }
 
 /** The state of a new room. */
 export function initialState(machine: AnyMachine): Value {
-  return tame(
-    runPurely(() => machine.initial()),
-    "initial()",
-    stateBytesMax,
-  );
+  const state: unknown = runPurely(() => machine.initial());
+  return tame(state, "initial()");
 }
 
 /** Own properties only: `toString` is no command. */
@@ -111,7 +109,7 @@ function createDesk(machine: AnyMachine, call: CommandCall): Desk {
         throw new Error(`ctx.reject("${String(code)}"): the code is not in the machine's rejects`);
       }
       const kept =
-        detail === undefined ? undefined : tame(detail, `detail of "${code}"`, resultBytesMax);
+        detail === undefined ? undefined : tame(detail, `detail of "${code}"`, resultBounds);
       rejection ??= rejected(code, kept);
       throw new Error(`rejected: ${code}`);
     },
@@ -129,14 +127,14 @@ function rejected(reason: string, detail?: Value, cause?: unknown): Ran {
   return { kind: "rejected", reason, detail, cause };
 }
 
-function takeResult(command: string, returned: unknown): Value | undefined {
+function takeResult(command: string, returned: unknown, drafts: Drafts): Value | undefined {
   if (returned === undefined) return undefined;
   if (isThenable(returned)) {
     // Nobody waits for it, so nobody would handle its failure either.
     Promise.resolve(returned).catch(() => {});
     throw new Error(`${command} returned a promise: a command runs at once and cannot wait`);
   }
-  return tame(returned, `the result of ${command}`, resultBytesMax);
+  return tame(returned, `the result of ${command}`, { ...resultBounds, drafts });
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

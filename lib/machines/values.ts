@@ -14,6 +14,7 @@
  *
  * Invariant: a tamed container holds tamed values only; its weight and height are known.  Not here: bytes (msgpack.ts).
  */
+import { must } from "../base/assert.js";
 import { LogboomError } from "../base/errors.js";
 
 export type Value =
@@ -38,6 +39,24 @@ export const stateBytesMax: number = 64 * 1024 * 1024;
 /** For what was bounded elsewhere. A number that can be subtracted from, which Infinity is not. */
 export const unboundedBytes: number = Number.MAX_SAFE_INTEGER;
 
+export interface Bounds {
+  /** Upper bound of the encoded size; default 64 MiB. */
+  readonly bytesMax?: number;
+  /** How deep containers may nest; default 64. */
+  readonly levels?: number;
+  readonly drafts?: Drafts;
+}
+
+/** How drafts are looked through. */
+export interface Drafts {
+  /** Given every container that is not yet tame; what it gives is taken instead. */
+  unwrap(value: object): object;
+  /** True for a working copy: nobody else writes to it, so it is tamed in place. */
+  isOwn(value: object): boolean;
+}
+
+const noDrafts: Drafts = { unwrap: (value) => value, isOwn: () => false };
+
 /** What a tamed container weighs: an upper bound of its encoded bytes, and how many containers deep it is (1: holds none). */
 interface Measure {
   readonly weight: number;
@@ -50,11 +69,11 @@ const measures = new WeakMap<object, Measure>();
  * Throws unless `value` is allowed.
  *
  * @param what  how the message names the value, for instance `addCard: input`
- * @param bytesMax  upper bound of the encoded size
+ * @param bounds  see `Bounds`
  * @throws LogboomError `BAD_INPUT`, naming path and rule; `TOO_LARGE`
  */
-export function checkValue(value: unknown, what: string, bytesMax: number = stateBytesMax): void {
-  tame(value, what, bytesMax);
+export function checkValue(value: unknown, what: string, bounds: Bounds = {}): void {
+  tame(value, what, bounds);
 }
 
 /**
@@ -63,13 +82,9 @@ export function checkValue(value: unknown, what: string, bytesMax: number = stat
  *
  * @throws LogboomError `BAD_INPUT`, naming path and rule; `TOO_LARGE`
  */
-export function tame(
-  value: unknown,
-  what: string,
-  bytesMax: number = stateBytesMax,
-  levels: number = depthMax,
-): Value {
-  const walk: Walk = { what, path: [], above: [], budget: bytesMax, bytesMax, levels };
+export function tame(value: unknown, what: string, bounds: Bounds = {}): Value {
+  const { bytesMax = stateBytesMax, levels = depthMax, drafts = noDrafts } = bounds;
+  const walk: Walk = { what, path: [], above: [], budget: bytesMax, bytesMax, levels, drafts };
   return tameAt(walk, value);
 }
 
@@ -77,11 +92,6 @@ export function tame(
 export function weigh(value: Value): number {
   if (typeof value === "object" && value !== null) return measures.get(value)?.weight ?? 0;
   return weighScalar(value);
-}
-
-/** True for a container that `tame` made. */
-export function isTame(value: object): boolean {
-  return measures.has(value);
 }
 
 /** Number of bytes of `text` in UTF-8, a lone surrogate counting three. */
@@ -118,6 +128,7 @@ interface Walk {
   budget: number;
   readonly bytesMax: number;
   readonly levels: number;
+  readonly drafts: Drafts;
 }
 
 function tameAt(walk: Walk, value: unknown): Value {
@@ -138,20 +149,23 @@ function tameAt(walk: Walk, value: unknown): Value {
         spend(walk, 1);
         return null;
       }
-      return tameObject(walk, value);
+      return measures.has(value) ? share(walk, value) : tameNew(walk, walk.drafts.unwrap(value));
     default:
       return refuse(walk, value === undefined ? "undefined" : `a ${typeof value}`);
   }
 }
 
-function tameObject(walk: Walk, value: object): Value {
-  const known = measures.get(value);
-  if (known !== undefined) {
-    // Already tame, and shared: its weight counts again, or sharing would hide a state that cannot be written down.
-    spend(walk, known.weight);
-    if (walk.above.length + known.height > walk.levels) refuseDepth(walk);
-    return value as Value;
-  }
+/** Takes over what is tame already. Its weight counts again, or sharing would hide a state that cannot be written down. */
+function share(walk: Walk, value: object): Value {
+  const { weight, height } = must(measures.get(value), "a tamed container has its measure");
+  spend(walk, weight);
+  if (walk.above.length + height > walk.levels) refuseDepth(walk);
+  return value as Value;
+}
+
+function tameNew(walk: Walk, value: object): Value {
+  // What a draft without changes unwraps to.
+  if (measures.has(value)) return share(walk, value);
   if (isBytes(value)) return tameBytes(walk, value);
   if (walk.above.includes(value)) refuse(walk, "a cycle");
   if (walk.above.length >= walk.levels) refuseDepth(walk);
@@ -160,8 +174,8 @@ function tameObject(walk: Walk, value: object): Value {
   walk.above.push(value);
   const tamed = Array.isArray(value) ? tameArray(walk, value) : tamePlain(walk, value);
   walk.above.pop();
-  measures.set(tamed.copy, { weight: before - walk.budget, height: tamed.height });
-  return Object.freeze(tamed.copy) as Value;
+  measures.set(tamed.result, { weight: before - walk.budget, height: tamed.height });
+  return Object.freeze(tamed.result) as Value;
 }
 
 function tameBytes(walk: Walk, value: Uint8Array): Uint8Array {
@@ -172,32 +186,42 @@ function tameBytes(walk: Walk, value: Uint8Array): Uint8Array {
   return copy;
 }
 
-function tameArray(walk: Walk, array: readonly unknown[]): { copy: Value[]; height: number } {
-  const prototype: unknown = Object.getPrototypeOf(array);
-  if (!Array.isArray(prototype)) refuse(walk, "an array with another prototype");
-  if (Object.getPrototypeOf(Object.getPrototypeOf(prototype)) !== null) {
-    refuse(walk, `an instance of ${className(array)}`);
-  }
-  // The keys of a plain array are its positions and `length`; the length alone is no proof of its size, so it is paid for first.
-  spend(walk, array.length);
-  const keys = Reflect.ownKeys(array);
-  if (keys.length < array.length + 1) refuse(walk, "an array with holes");
-  if (keys.length > array.length + 1) refuse(walk, "an array with further properties");
-  const copy: Value[] = [];
+/** A container whose contents are tame, and how many containers deep it is. */
+interface Tamed {
+  readonly result: object;
+  readonly height: number;
+}
+
+function tameArray(walk: Walk, array: readonly unknown[]): Tamed {
+  checkArray(walk, array);
+  const result: Value[] = [];
   let height = 1;
   for (let i = 0; i < array.length; i++) {
     walk.path.push(i);
     const item = tameAt(walk, ownValue(walk, array, String(i)));
     walk.path.pop();
-    copy.push(item);
+    result.push(item);
     height = Math.max(height, 1 + heightOf(item));
   }
-  return { copy, height };
+  return { result, height };
 }
 
-function tamePlain(walk: Walk, object: object): { copy: Record<string, Value>; height: number } {
+/** The keys of a plain array are its positions and `length`. */
+function checkArray(walk: Walk, array: readonly unknown[]): void {
+  // Array.prototype is itself an array, in every realm; a subclass's prototype is not.
+  if (!Array.isArray(Object.getPrototypeOf(array)))
+    refuse(walk, `an instance of ${className(array)}`);
+  // A length alone is no proof of as many items, so it is paid for before anything of that size is done.
+  spend(walk, array.length);
+  const keys = Reflect.ownKeys(array);
+  if (keys.length < array.length + 1) refuse(walk, "an array with holes");
+  if (keys.length > array.length + 1) refuse(walk, "an array with further properties");
+}
+
+function tamePlain(walk: Walk, object: object): Tamed {
   if (!isPlain(object)) refuse(walk, `an instance of ${className(object)}`);
-  const copy = Object.create(null) as Record<string, Value>;
+  if (walk.drafts.isOwn(object)) return tameOwn(walk, object as Record<string, unknown>);
+  const result = Object.create(null) as Record<string, Value>;
   let height = 1;
   for (const key of Reflect.ownKeys(object)) {
     if (typeof key === "symbol") return refuse(walk, "an object with a symbol as key");
@@ -207,12 +231,32 @@ function tamePlain(walk: Walk, object: object): { copy: Record<string, Value>; h
     if (value !== undefined) {
       spend(walk, weighScalar(key));
       const item = tameAt(walk, value);
-      copy[key] = item;
+      result[key] = item;
       height = Math.max(height, 1 + heightOf(item));
     }
     walk.path.pop();
   }
-  return { copy, height };
+  return { result, height };
+}
+
+/** The same in place: a working copy has no prototype, and nothing but plain properties. (A map of thousands costs half.) */
+function tameOwn(walk: Walk, object: Record<string, unknown>): Tamed {
+  let height = 1;
+  for (const key of Object.keys(object)) {
+    const value = object[key];
+    if (value === undefined) {
+      delete object[key];
+      continue;
+    }
+    spend(walk, weighScalar(key));
+    walk.path.push(key);
+    if (key === "__proto__") refuse(walk, 'a property named "__proto__"');
+    const item = tameAt(walk, value);
+    walk.path.pop();
+    if (item !== value) object[key] = item;
+    height = Math.max(height, 1 + heightOf(item));
+  }
+  return { result: object, height };
 }
 
 function ownValue(walk: Walk, object: object, key: string): unknown {
@@ -224,7 +268,7 @@ function ownValue(walk: Walk, object: object, key: string): unknown {
 }
 
 /** True for objects written as literals, parsed from JSON or without prototype; also those of another realm (an iframe). */
-function isPlain(object: object): boolean {
+export function isPlain(object: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(object);
   if (prototype === null || prototype === Object.prototype) return true;
   return (
@@ -235,7 +279,7 @@ function isPlain(object: object): boolean {
 }
 
 /** By tag rather than `instanceof`: another realm's, and Node's Buffer, are bytes too. */
-function isBytes(value: object): value is Uint8Array {
+export function isBytes(value: object): value is Uint8Array {
   return (
     ArrayBuffer.isView(value) &&
     (value as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag] === "Uint8Array"

@@ -46,6 +46,8 @@ export class Commands {
   readonly #calls = new Set<Call>();
   readonly #numbered = new Map<number, Call>();
   #client: Client | undefined;
+  /** The last number given. */
+  #last = 0;
   #closed: LogboomError | undefined;
 
   constructor(options: CommandsOptions) {
@@ -70,7 +72,7 @@ export class Commands {
     const call = this.#numbered.get(applied.sequence);
     if (call === undefined) return;
     if (applied.kind === "expired") this.#fail(call, expired(call.command));
-    else this.#settle(call, applied);
+    else this.#settle(call, applied, applied.kind === "rejected" ? applied.cause : undefined);
   }
 
   /** After a snapshot took the place of entries: `outcomeOf` is what the sessions know. */
@@ -102,10 +104,13 @@ export class Commands {
   #number(call: Call): Uint8Array | undefined {
     const { client: id, author, machineVersion } = this.#options;
     const logTime = this.#options.logTime();
-    if (logTime === undefined || this.#numbered.size >= unfinishedMax / 2) return undefined;
+    if (logTime === undefined) return undefined;
     this.#client ??= createClient(id, logTime);
     const client = this.#client;
+    // Half of what the session would take: the numbers between the oldest open call and this one.
+    if (this.#last >= client.low() + unfinishedMax / 2 - 1) return undefined;
     const sequence = client.begin();
+    this.#last = sequence;
     call.sequence = sequence;
     this.#numbered.set(sequence, call);
     const { command: name, input } = call;
@@ -114,14 +119,14 @@ export class Commands {
     return encodeCommand({ client: id, sequence, low, since, author, machineVersion, name, input });
   }
 
-  #settle(call: Call, outcome: Outcome): void {
+  #settle(call: Call, outcome: Outcome, cause?: unknown): void {
     this.#end(call);
     if (outcome.kind === "done") {
       call.resolve(outcome.result);
     } else {
       const { command, input } = call;
       this.#options.rejected({ command, input, reason: outcome.reason });
-      call.reject(new Rejected(outcome.reason, { command, detail: outcome.detail }));
+      call.reject(new Rejected(outcome.reason, { command, detail: outcome.detail, cause }));
     }
     this.#sendUnnumbered();
   }

@@ -5,6 +5,7 @@
  * apply each once.
  */
 import { DecodeError } from "../base/errors.js";
+import { commandBytesMax } from "../machines/command.js";
 import { decodeValue, encodeValue } from "../machines/msgpack.js";
 import { type Member, plain, toMember } from "./members.js";
 import { bytes, flag, integer, record, text } from "./shapes.js";
@@ -20,15 +21,10 @@ export type Control =
     }
   /** A command for the leader to stamp and propose. */
   | { readonly type: "command"; readonly command: Uint8Array }
-  /** The receiver of a command cannot take it: not the leader, or for the reason given. */
-  | { readonly type: "refused"; readonly sequence: number; readonly reason: string }
   /** The sender's page is going away. A hint: nothing relies on its arrival. */
   | { readonly type: "bye" }
   /** The receiver's id was removed from the room: it must come back under a new one. */
   | { readonly type: "removed" };
-
-/** The longest command that is forwarded: 1 MiB. */
-export const commandBytesMax: number = 1024 * 1024;
 
 export function encodeControl(control: Control): Uint8Array {
   if (control.type === "hello") return encodeValue({ ...control, member: plain(control.member) });
@@ -51,12 +47,6 @@ export function decodeControl(body: Uint8Array): Control {
       return {
         type: "command",
         command: bytes(fields["command"], "command", undefined, commandBytesMax),
-      };
-    case "refused":
-      return {
-        type: "refused",
-        sequence: integer(fields["sequence"], "sequence", 1),
-        reason: text(fields["reason"], "reason", 200),
       };
     case "bye":
       return { type: "bye" };

@@ -17,6 +17,7 @@ import type { Applied } from "../machines/replica.js";
 import { type ClientId, clientId } from "../machines/seed.js";
 import type { Acknowledged } from "../storage/storage.js";
 import { Commands } from "./commands.js";
+import type { SlotOpening } from "./open-peer.js";
 import type { RoomPeer, RoomPeerEvents } from "./peer.js";
 import type { SlotRecord } from "./registry.js";
 import type { HeldSlot, Slots } from "./slots.js";
@@ -41,17 +42,13 @@ export interface EngineOptions<S> {
   readonly author: string;
   readonly machineVersion: number;
   /** Opens the peer of a held slot: store, identity, links, state; not yet started. */
-  openPeer(
-    slot: HeldSlot,
-    adopted: boolean,
-    events: RoomPeerEvents,
-    notBelow?: Acknowledged,
-  ): Promise<RoomPeer<S>>;
+  openPeer(opening: SlotOpening): Promise<RoomPeer<S>>;
   /** The peer of this slot is a member of the room, by what its store holds. */
   founded(slot: HeldSlot): Promise<void>;
   /** Links two peers of this page. */
   connect(a: RoomPeer<S>, b: RoomPeer<S>): void;
-  deleteStore(slot: HeldSlot): Promise<void>;
+  /** Deletes the store of a closed peer. */
+  deletePeer(peer: RoomPeer<S>): Promise<void>;
 }
 
 export class RoomEngine<S> {
@@ -92,7 +89,13 @@ export class RoomEngine<S> {
   /** Takes a slot and starts its peer. @throws LogboomError `NO_STORAGE`, `STORAGE_FAILED` */
   async start(): Promise<void> {
     const { slots, clock } = this.#options;
-    await this.#openOwn(await slots.takeOwn(clock.wall()));
+    const slot = await slots.takeOwn(clock.wall());
+    try {
+      await this.#openOwn(slot);
+    } catch (error) {
+      slot.release();
+      throw error;
+    }
     this.#stops.push(
       clock.every(lookEveryMs, () => void this.#look()),
       clock.every(resendEveryMs, () => this.commands.resend()),
@@ -165,7 +168,7 @@ export class RoomEngine<S> {
       removed: () => void this.#guard(this.#rebirth()),
       failed: (error) => void this.#guard(this.#reopen(error)),
     };
-    const peer = await this.#options.openPeer(slot, false, events, notBelow);
+    const peer = await this.#options.openPeer({ slot, adopted: false, events, notBelow });
     await peer.start();
     this.#own = peer;
     await this.#options.founded(slot);
@@ -220,13 +223,13 @@ export class RoomEngine<S> {
 
   async #retire(peer: RoomPeer<S>): Promise<void> {
     await peer.close();
-    await this.#options.deleteStore(peer.slot);
+    await this.#options.deletePeer(peer);
     await this.#options.slots.forget(peer.slot.id);
     peer.slot.release();
   }
 
   async #look(): Promise<void> {
-    if (this.#looking || this.#closed || this.#replacing) return;
+    if (this.#looking || this.#closed || this.#replacing || this.#halted !== undefined) return;
     this.#looking = true;
     try {
       await this.#noteRoles();
@@ -234,7 +237,7 @@ export class RoomEngine<S> {
       await this.#retireRemoved();
     } catch (error) {
       // Only the directory of slots is at stake here, and it is looked at again in half a second.
-      if (!this.#closed) console.warn("logboom: looking at the profile's slots failed", error);
+      if (!this.#closed) warn("looking at the profile's slots", error);
     } finally {
       this.#looking = false;
     }
@@ -289,25 +292,24 @@ export class RoomEngine<S> {
   async #adopt(slotId: string): Promise<void> {
     const slot = await this.#options.slots.tryHold(slotId);
     if (slot === undefined) return;
-    const retire = (): void => {
+    /** Stops running the peer; `end` is told which it was. */
+    const letGo = (end: (peer: RoomPeer<S>) => Promise<void>): void => {
       const peer = this.#adopted.get(slotId);
       if (peer === undefined) return;
       this.#adopted.delete(slotId);
-      void this.#guard(this.#retire(peer));
+      end(peer).catch((error: unknown) => warn("letting go of an adopted peer", error));
+    };
+    const events: RoomPeerEvents = {
+      applied: () => {},
+      restored: () => {},
+      resend: () => {},
+      changed: () => this.#change(),
+      removed: () => letGo((peer) => this.#retire(peer)),
+      // Its slot is free again for whoever can run it.
+      failed: () => letGo((peer) => peer.close().then(() => slot.release())),
     };
     try {
-      const peer = await this.#options.openPeer(slot, true, {
-        applied: () => {},
-        restored: () => {},
-        resend: () => {},
-        changed: () => this.#change(),
-        removed: retire,
-        failed: () => {
-          // It is no longer ours to run; its slot is free again for whoever can.
-          this.#adopted.delete(slotId);
-          void this.#guard(peer.close().then(() => slot.release()));
-        },
-      });
+      const peer = await this.#options.openPeer({ slot, adopted: true, events });
       await peer.start();
       this.#adopted.set(slotId, peer);
       for (const other of [this.own, ...this.#adopted.values()]) {
@@ -340,14 +342,33 @@ export class RoomEngine<S> {
     });
   }
 
+  /** Whatever ends our own peer for good ends the room in this page: it says why, and nothing waits in vain. */
   async #guard(work: Promise<void>): Promise<void> {
     try {
       await work;
     } catch (error) {
-      this.#halted = error instanceof Error ? error.message : String(error);
-      this.#change();
+      await this.#halt(error);
     }
   }
+
+  async #halt(error: unknown): Promise<void> {
+    if (this.#closed || this.#halted !== undefined) return;
+    const why = error instanceof Error ? error.message : String(error);
+    this.#halted = why;
+    this.commands.close(
+      new LogboomError("HALTED", `this page's peer has stopped for good: ${why}; reload the page`, {
+        outcome: "unknown",
+        cause: error,
+      }),
+    );
+    this.#change();
+    await this.#own?.close();
+  }
+}
+
+/** What went wrong beside the room itself, and is tried again or does not matter to it. */
+function warn(what: string, error: unknown): void {
+  console.warn(`logboom: ${what} failed`, error);
 }
 
 function isStorageFailure(error: unknown): boolean {

@@ -14,12 +14,13 @@ import type { Clock } from "../base/clock.js";
 import { DecodeError } from "../base/errors.js";
 import type { Random } from "../base/random.js";
 import { encodeMessages } from "../codec/raftpb.js";
-import type { ConfState, Message, NodeId } from "../core/types.js";
+import type { PeerStatus } from "../core/raw-node.js";
+import type { ConfState, Index, Message, NodeId } from "../core/types.js";
 import { decodeCommand, type Stamp, stamp } from "../machines/command.js";
 import type { Applied } from "../machines/replica.js";
 import { createStamper } from "../machines/stamper.js";
 import { controlFrame, packFrame, raftFrame, unpackFrame } from "../runtime/frames.js";
-import { browserTiming, RaftNode } from "../runtime/raft-node.js";
+import { browserTiming, BareNode } from "../runtime/bare-node.js";
 import type { Acknowledged, OpenedStore } from "../storage/storage.js";
 import type { PeerEvent, Transport } from "../transport/transport.js";
 import { Contacts } from "./contacts.js";
@@ -31,7 +32,7 @@ import type { HeldSlot } from "./slots.js";
 export interface RoomPeerEvents {
   applied(command: Applied): void;
   restored(): void;
-  /** A way to a leader opened, or a refusal came: what waits may be sent again. */
+  /** There may be a new way to a leader: what waits may be sent again. */
   resend(): void;
   /** Role, leader, term, commit, configuration, links or state moved. */
   changed(): void;
@@ -68,11 +69,13 @@ export class RoomPeer<S> {
   readonly replicated: Replicated<S>;
   readonly contacts: Contacts;
   readonly #options: RoomPeerOptions<S>;
-  #node: RaftNode<Applied> | undefined;
+  #node: BareNode<Applied> | undefined;
   #stopAutopilot: () => void = () => {};
   #refused = 0;
+  #failure: unknown;
+  #running = false;
   #wasMember = false;
-  readonly #openedAt: number;
+  #ledSince: number;
   /** While this peer leads. */
   #stamp: (() => Stamp) | undefined;
   #closed = false;
@@ -85,13 +88,13 @@ export class RoomPeer<S> {
     this.transport = options.transport;
     this.replicated = options.replicated;
     this.contacts = new Contacts(options.clock);
-    this.#openedAt = options.clock.now();
+    this.#ledSince = options.clock.now();
   }
 
   /** Loads the log and begins to take part. @throws LogboomError `STORAGE_FAILED`, `DECODE` */
   async start(): Promise<void> {
     const { store, clock, random, replicated, events, transport } = this.#options;
-    this.#node = await RaftNode.open<Applied>({
+    this.#node = await BareNode.open<Applied>({
       id: this.id,
       store,
       machine: replicated,
@@ -108,18 +111,25 @@ export class RoomPeer<S> {
         },
         configured: () => this.#configured(),
         softState: ({ role }) => {
+          if (role === "leader" && this.#stamp === undefined) this.#ledSince = clock.now();
           this.#stamp =
             role === "leader" ? createStamper(clock, replicated.replica.logTime) : undefined;
           events.resend();
           events.changed();
         },
         progressed: () => events.changed(),
-        failed: (error) => events.failed(error),
+        failed: (error) => {
+          this.#failure ??= error;
+          if (this.#running) events.failed(error);
+        },
       },
     });
     this.#configured();
+    this.#node.start();
+    if (this.#failure !== undefined) throw this.#failure;
     transport.onPeer((event) => this.#onLink(event));
     transport.onFrame((from, frame) => this.#onFrame(from, frame));
+    this.#running = true;
     this.#stopAutopilot = startAutopilot({
       clock,
       limits: browserLimits,
@@ -132,7 +142,7 @@ export class RoomPeer<S> {
     });
   }
 
-  get node(): RaftNode<Applied> {
+  get node(): BareNode<Applied> {
     if (this.#node === undefined) throw new Error("the peer was not started");
     return this.#node;
   }
@@ -233,7 +243,8 @@ export class RoomPeer<S> {
     try {
       const { kind, body } = unpackFrame(frame);
       if (kind === raftFrame) this.node.receive(from, body);
-      else this.#onControl(from, decodeControl(body));
+      else if (kind === controlFrame) this.#onControl(from, decodeControl(body));
+      else throw new DecodeError(`a frame of kind ${kind}, which rooms do not speak`);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       this.#refused += 1;
@@ -247,8 +258,6 @@ export class RoomPeer<S> {
         return;
       case "command":
         this.#onCommand(from, control.command);
-        return;
-      case "refused":
         return;
       case "bye":
         this.contacts.goodbye(from);
@@ -328,7 +337,7 @@ export class RoomPeer<S> {
     }
     const reached = this.node.peers();
     const peers = [...ids].map((id) =>
-      this.#peerView(id, now, (reached.get(id)?.match ?? 0) + caughtUpSlack >= status.commit),
+      this.#peerView(id, now, isCaughtUp(reached.get(id), status.commit)),
     );
     return { self: this.id, peers, busy: this.confState.votersOutgoing.length > 0 };
   }
@@ -343,8 +352,8 @@ export class RoomPeer<S> {
       id,
       author: contact?.hello?.member.author ?? this.replicated.table.members.get(id)?.author ?? "",
       role: voter ? "voter" : learner ? "learner" : "none",
-      // A peer that was not heard since this leader's page opened counts from its opening.
-      silentMs: self ? 0 : now - (contact?.heardAt ?? this.#openedAt),
+      // A peer that this one never heard is given the same time from when this one began to lead.
+      silentMs: self ? 0 : now - (contact?.heardAt ?? this.#ledSince),
       goodbyeMs: contact?.goodbyeAt === undefined ? undefined : now - contact.goodbyeAt,
       adopted: self ? this.adopted : (contact?.hello?.adopted ?? false),
       caughtUp: self || caughtUp,
@@ -355,4 +364,9 @@ export class RoomPeer<S> {
           : now - contact.linkedAt,
     };
   }
+}
+
+/** Its log meets ours, and what it lacks is on its way. */
+function isCaughtUp(reached: PeerStatus | undefined, commit: Index): boolean {
+  return reached?.state === "replicate" && reached.match + caughtUpSlack >= commit;
 }

@@ -11,15 +11,16 @@ import { hex } from "../base/bytes.js";
 import { createEmitter } from "../base/emitter.js";
 import { LogboomError } from "../base/errors.js";
 import { validateInput } from "../machines/input.js";
-import type { AnyMachine, CallOptions, Do, Immutable, Machine } from "../machines/machine.js";
+import type { AnyMachine, CallOptions, Do, Machine } from "../machines/machine.js";
 import type { Value } from "../machines/values.js";
 import { systemClock } from "../runtime/system-clock.js";
 import { roomKeysOf } from "../security/room-keys.js";
 import { openSharedMap } from "../storage/shared-map.js";
 import { findInvite, formatInvite, type Invite, newInvite, withoutInvite } from "./invite.js";
 import { lastRoom, type Registry, type RoomRecord } from "./registry.js";
+import { RoomView } from "./room-view.js";
 import { closeShared, openShared, type SharedRoom } from "./shared-rooms.js";
-import { peerOf, peersOf, statusOf } from "./status.js";
+import { peerOf } from "./status.js";
 import type { OpenOptions, Peer, Room, RoomEvents, RoomOptions, RoomStatus } from "./types.js";
 
 /**
@@ -35,10 +36,9 @@ export function openRoom<S, C, J extends string>(
   machine: Machine<S, C, J>,
   options: OpenOptions,
 ): Promise<Room<S, C, J>> {
-  const invite = options.invite === undefined ? undefined : () => findInvite(options.invite ?? "");
   return open(machine, options, async (registry, key) => {
-    const found = invite?.();
-    if (found !== undefined) return await joined(registry, machine, key, found);
+    const invite = findInvite(options.invite ?? "");
+    if (invite !== undefined) return await joined(registry, machine, key, invite);
     return (await lastRoom(registry, key)) ?? (await founded(machine, key));
   });
 }
@@ -75,7 +75,7 @@ async function open<S, C, J extends string>(
 ): Promise<Room<S, C, J>> {
   checkOptions(options);
   checkPlatform();
-  options.signal?.throwIfAborted();
+  checkSignal(options.signal);
   const key = options.key ?? machine.name;
   const registry: Registry = await openSharedMap("logboom");
   const record = await navigator.locks.request(`logboom/open/${key}`, async () => {
@@ -92,7 +92,8 @@ async function open<S, C, J extends string>(
     );
     return current;
   });
-  takeInviteOutOfAddressBar();
+  takeOutOfAddressBar(formatInvite(record));
+  checkSignal(options.signal);
   const shared = await openShared<S>(record, registry, machine, options);
   return handle(machine, record, shared);
 }
@@ -139,70 +140,47 @@ function handle<S, C, J extends string>(
   shared: SharedRoom<S>,
 ): Room<S, C, J> {
   const { engine } = shared;
-  const states = createEmitter<undefined>();
-  const statuses = createEmitter<RoomStatus>();
-  const peers = createEmitter<Peer>();
+  const view = new RoomView(shared);
   const rejected = createEmitter<RoomEvents<C, J>["rejected"]>();
-  let status = statusOf(engine, shared.sources());
-  let known = new Map(peersOf(engine).map((peer) => [peer.id, peer]));
-  let state = engine.state;
-  let closed: Promise<void> | undefined;
-
   const stops = [
-    shared.changed.on(() => {
-      const newStatus = statusOf(engine, shared.sources());
-      const newPeers = peersOf(engine);
-      const newState = engine.state;
-      const statusChanged = !same(status, newStatus);
-      const changedPeers = newPeers.filter((peer) => !same(known.get(peer.id), peer));
-      const stateChanged = state !== newState;
-      if (statusChanged) status = newStatus;
-      known = new Map(newPeers.map((peer) => [peer.id, peer]));
-      state = newState;
-      if (stateChanged) states.emit(undefined);
-      if (statusChanged) statuses.emit(status);
-      for (const peer of changedPeers) peers.emit(peer);
-    }),
+    shared.changed.on(() => view.refresh()),
     engine.rejected.on((event) => rejected.emit(event as RoomEvents<C, J>["rejected"])),
   ];
-
+  let closed: Promise<void> | undefined;
   const close = (): Promise<void> => {
-    closed ??= (async () => {
+    closed ??= closeShared(record.roomId, shared).finally(() => {
       for (const stop of stops) stop();
-      await closeShared(record.roomId, shared);
-    })();
+    });
     return closed;
   };
-
+  const on = (type: keyof RoomEvents<C, J>, listener: (event: never) => void): (() => void) => {
+    if (type === "status") return view.statuses.on(listener as (event: RoomStatus) => void);
+    if (type === "peer") return view.changedPeers.on(listener as (event: Peer) => void);
+    return rejected.on(listener as (event: RoomEvents<C, J>["rejected"]) => void);
+  };
   return {
     id: record.roomId,
     do: commandsOf(machine, (command, input, options) => {
-      if (closed !== undefined) {
-        return Promise.reject(new LogboomError("CLOSED", "this room handle was closed"));
-      }
-      return engine.commands.call(command, input, options?.signal);
+      if (closed === undefined) return engine.commands.call(command, input, options?.signal);
+      return Promise.reject(new LogboomError("CLOSED", "this room handle was closed"));
     }),
     get state() {
-      return state as Immutable<S>;
+      return engine.state;
     },
     get committed() {
-      return state as Immutable<S>;
+      return engine.state;
     },
     get status() {
-      return status;
+      return view.status;
     },
     get me() {
       return peerOf(engine, engine.own.id);
     },
     get peers() {
-      return [...known.values()];
+      return view.peers;
     },
-    subscribe: (listener) => states.on(listener),
-    on: ((type: keyof RoomEvents<C, J>, listener: (event: never) => void) => {
-      if (type === "status") return statuses.on(listener as (event: RoomStatus) => void);
-      if (type === "peer") return peers.on(listener as (event: Peer) => void);
-      return rejected.on(listener as (event: RoomEvents<C, J>["rejected"]) => void);
-    }) as Room<S, C, J>["on"],
+    subscribe: (listener) => view.states.on(listener),
+    on: on as Room<S, C, J>["on"],
     invite: (base = globalThis.location?.href ?? "") =>
       `${base.replace(/#.*$/s, "")}#${formatInvite(record)}`,
     close,
@@ -217,8 +195,16 @@ function commandsOf<S, C, J extends string>(
 ): Do<C> {
   const calls: Record<string, unknown> = Object.create(null);
   for (const command of Object.keys(machine.commands as object)) {
-    calls[command] = async (input: unknown, options?: CallOptions) =>
-      call(command, await validateInput(machine, command, input), options);
+    calls[command] = (input: unknown, options?: CallOptions): Promise<unknown> => {
+      try {
+        const checked = validateInput(machine, command, input);
+        // A synchronous schema leaves no gap: the call is on its way in the caller's own task.
+        if (!(checked instanceof Promise)) return call(command, checked, options);
+        return checked.then((value) => call(command, value, options));
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    };
   }
   return Object.freeze(calls) as Do<C>;
 }
@@ -238,6 +224,11 @@ function checkOptions({ peerPer, name, relay }: RoomOptions): void {
   if (protocol !== "wss:" && protocol !== "ws:") {
     throw badOption("relay", "must be a URL beginning with wss:// or ws://", relay);
   }
+}
+
+function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal?.aborted !== true) return;
+  throw new LogboomError("ABORTED", "the opening was aborted", { cause: signal.reason });
 }
 
 function badOption(option: string, rule: string, value: unknown): LogboomError {
@@ -274,13 +265,9 @@ function checkPlatform(): void {
   }
 }
 
-/** The secret must not stay where it is copied, bookmarked and seen over a shoulder. */
-function takeInviteOutOfAddressBar(): void {
+/** The secret must not stay where it is copied, bookmarked and seen over a shoulder; it is stored by now. */
+function takeOutOfAddressBar(invite: string): void {
   const { location, history } = globalThis;
-  const clean = withoutInvite(location.href);
-  if (clean !== location.href) history.replaceState(history.state, "", clean);
-}
-
-function same(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+  if (!location.hash.includes(invite)) return;
+  history.replaceState(history.state, "", withoutInvite(location.href));
 }

@@ -1,28 +1,19 @@
 /**
- * Shared rooms: one engine for all handles of a room in this page, and what it is made of: stores, keys, links, the page's
- * clock and its comings and goings.
+ * Shared rooms: one engine for all handles of a room in this page, with the page's clock and its comings and goings.
  *
- * Two widgets, or a framework that mounts twice, get the same peer; the last handle to close ends it.
+ * Two widgets, or a framework that mounts twice, get the same peer; the last handle to close ends it, and who opens the room
+ * again meanwhile waits for that end, so that it finds its slot free.
  */
 import { createEmitter, type Emitter } from "../base/emitter.js";
 import type { AnyMachine } from "../machines/machine.js";
-import { createReplica } from "../machines/replica.js";
-import { systemRandom } from "../runtime/system-random.js";
 import { pageClock } from "../runtime/ticker.js";
-import { identityOf } from "../security/identity.js";
-import {
-  connectPort,
-  createPeerTransport,
-  type PeerTransport,
-} from "../security/peer-transport.js";
+import { connectPort, type PeerTransport } from "../security/peer-transport.js";
 import { roomKeysOf } from "../security/room-keys.js";
-import { deleteIndexedDbStore, openIndexedDbStore } from "../storage/indexeddb.js";
-import type { Acknowledged } from "../storage/storage.js";
+import { deleteIndexedDbStore } from "../storage/indexeddb.js";
 import { RoomEngine } from "./engine.js";
-import type { Member } from "./members.js";
-import { RoomPeer, type RoomPeerEvents } from "./peer.js";
+import { openPeer, type PeerSetting } from "./open-peer.js";
+import type { RoomPeer } from "./peer.js";
 import type { Registry, RoomRecord } from "./registry.js";
-import { Replicated } from "./replicated.js";
 import { type HeldSlot, Slots } from "./slots.js";
 import type { StatusSources } from "./status.js";
 import type { RoomOptions } from "./types.js";
@@ -33,10 +24,11 @@ export interface SharedRoom<S> {
   readonly changed: Emitter<undefined>;
   sources(): StatusSources;
   handles: number;
-  readonly end: () => Promise<void>;
+  end(): Promise<void>;
 }
 
 const rooms = new Map<string, Promise<SharedRoom<unknown>>>();
+const ending = new Map<string, Promise<void>>();
 
 /** The room's engine in this page, started if this is the first handle. */
 export async function openShared<S>(
@@ -45,31 +37,32 @@ export async function openShared<S>(
   machine: AnyMachine,
   options: RoomOptions,
 ): Promise<SharedRoom<S>> {
-  const known = rooms.get(record.roomId);
+  const { roomId } = record;
+  await ending.get(roomId);
+  const known = rooms.get(roomId);
   if (known !== undefined) {
     const shared = await known;
     shared.handles += 1;
     return shared as SharedRoom<S>;
   }
   const opening = startShared<S>(record, registry, machine, options);
-  rooms.set(record.roomId, opening as Promise<SharedRoom<unknown>>);
+  rooms.set(roomId, opening as Promise<SharedRoom<unknown>>);
   try {
     return await opening;
   } catch (error) {
-    rooms.delete(record.roomId);
+    rooms.delete(roomId);
     throw error;
   }
 }
 
 /** Lets one handle go; the last one ends the engine. */
-export async function closeShared(
-  roomId: string,
-  shared: SharedRoom<never> | SharedRoom<unknown>,
-): Promise<void> {
+export async function closeShared<S>(roomId: string, shared: SharedRoom<S>): Promise<void> {
   shared.handles -= 1;
   if (shared.handles > 0) return;
   rooms.delete(roomId);
-  await shared.end();
+  const end = shared.end().finally(() => ending.delete(roomId));
+  ending.set(roomId, end);
+  await end;
 }
 
 async function startShared<S>(
@@ -78,99 +71,51 @@ async function startShared<S>(
   machine: AnyMachine,
   options: RoomOptions,
 ): Promise<SharedRoom<S>> {
-  const keys = await roomKeysOf(record.secret);
+  const { roomId } = record;
   const clock = pageClock();
-  const slots = new Slots(registry, record.roomId);
   const changed = createEmitter<undefined>();
   const transports = new Map<RoomPeer<S>, PeerTransport>();
-  let persisted: boolean | undefined;
-  void askToPersist().then((answer) => {
-    persisted = answer;
-    changed.emit(undefined);
-  });
-
-  const openPeer = async (
-    slot: HeldSlot,
-    adopted: boolean,
-    events: RoomPeerEvents,
-    notBelow?: Acknowledged,
-  ): Promise<RoomPeer<S>> => {
-    const store = await openIndexedDbStore({
-      name: slot.storeName,
-      ...(notBelow === undefined ? {} : { notBelow }),
-    });
-    const identity = await identityOf(store.identity.signSeed, store.identity.storeId);
-    const member: Member = {
-      id: identity.nodeId,
-      publicKey: identity.publicKey,
-      storeId: identity.storeId,
-      name: options.name ?? platformName(),
-      author: record.author,
-    };
-    const transport = createPeerTransport({
-      identity,
-      boot: {
-        counter: store.identity.boot,
-        nonce: crypto.getRandomValues(new Uint8Array(16)),
-      },
-      keys,
-      clusterId: record.clusterId,
-      relayUrl: options.relay,
-      profileChannelName: `logboom/${record.roomId}`,
-      iceServers: options.iceServers ?? [],
-      clock,
-      random: systemRandom,
-    });
-    transport.onRelayStatus(() => changed.emit(undefined));
-    const replicated = new Replicated<S>(createReplica<S>(machine));
-    const peer = new RoomPeer<S>({
-      slot,
-      store,
-      member,
-      transport,
-      credentials: (peer) => transport.credentials(peer),
-      replicated,
-      machine,
-      adopted,
-      founds: await founds(registry, record.roomId, slot),
-      clock,
-      random: systemRandom,
-      events,
-    });
-    transports.set(peer, transport);
-    return peer;
-  };
-
+  const keys = await roomKeysOf(record.secret);
+  const founds: PeerSetting["founds"] = (slot) => isFounding(registry, roomId, slot);
+  const setting: PeerSetting = { record, keys, machine, options, clock, founds };
   const engine = new RoomEngine<S>({
-    slots,
+    slots: new Slots(registry, roomId),
     clock,
     author: record.author,
     machineVersion: machine.version,
-    openPeer,
-    founded: (slot) => forgetFounding(registry, record.roomId, slot),
-    connect: (a, b) => {
+    async openPeer(opening) {
+      const { peer, transport } = await openPeer<S>(setting, opening);
+      transport.onRelayStatus(() => changed.emit(undefined));
+      transports.set(peer, transport);
+      return peer;
+    },
+    founded: (slot) => forgetFounding(registry, roomId, slot),
+    connect(a, b) {
       const [one, other] = [transports.get(a), transports.get(b)];
       if (one !== undefined && other !== undefined) connectPort(one, other);
     },
-    deleteStore: (slot) => deleteIndexedDbStore(slot.storeName),
+    async deletePeer(peer) {
+      transports.delete(peer);
+      await deleteIndexedDbStore(peer.slot.storeName);
+    },
   });
   engine.changed.on(() => changed.emit(undefined));
   await engine.start();
+  const persistence = askToPersist(() => changed.emit(undefined));
   const stopListening = listenToPage(engine);
-
   return {
     engine,
     changed,
     handles: 1,
-    sources: () => {
+    sources() {
       const transport = transports.get(engine.own);
       return {
         relay: transport?.relayStatus ?? "off",
         iceFailed: transport?.iceFailed ?? false,
-        persisted,
+        persisted: persistence.granted,
       };
     },
-    end: async () => {
+    async end() {
       stopListening();
       await engine.close();
       changed.clear();
@@ -179,7 +124,7 @@ async function startShared<S>(
 }
 
 /** True while the slot's peer is the one that founds the room and has not done so yet. */
-async function founds(registry: Registry, roomId: string, slot: HeldSlot): Promise<boolean> {
+async function isFounding(registry: Registry, roomId: string, slot: HeldSlot): Promise<boolean> {
   return (await registry.get(roomId))?.founding === slot.id;
 }
 
@@ -207,27 +152,16 @@ function listenToPage<S>(engine: RoomEngine<S>): () => void {
   };
 }
 
-async function askToPersist(): Promise<boolean | undefined> {
-  try {
-    return await navigator.storage?.persist?.();
-  } catch {
-    return undefined;
-  }
-}
-
-/** "Chrome on Linux", as far as the platform tells. */
-function platformName(): string {
-  const agent = navigator.userAgent;
-  const browser =
-    [
-      ["Edg/", "Edge"],
-      ["Firefox/", "Firefox"],
-      ["Chrome/", "Chrome"],
-      ["Safari/", "Safari"],
-    ].find(([mark = ""]) => agent.includes(mark))?.[1] ?? "Browser";
-  const system =
-    ["Android", "iPhone", "iPad", "Windows", "Mac OS", "Linux"].find((name) =>
-      agent.includes(name),
-    ) ?? "a device";
-  return `${browser} on ${system}`;
+/** Asks the browser to keep our storage; `granted` is its answer once there is one. */
+function askToPersist(answered: () => void): { granted: boolean | undefined } {
+  const answer: { granted: boolean | undefined } = { granted: undefined };
+  navigator.storage?.persist?.().then(
+    (granted) => {
+      answer.granted = granted;
+      answered();
+    },
+    // A browser that refuses to be asked keeps `undefined`: nobody knows.
+    () => {},
+  );
+  return answer;
 }

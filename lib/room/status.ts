@@ -1,5 +1,6 @@
 /** Status: what a page tells its user about the room, derived anew from the peers it runs. */
 import type { NodeId } from "../core/types.js";
+import type { Contact } from "./contacts.js";
 import type { RoomEngine } from "./engine.js";
 import { confStateIds, type Member } from "./members.js";
 import type { RoomPeer } from "./peer.js";
@@ -28,7 +29,7 @@ export function statusOf<S>(engine: RoomEngine<S>, sources: StatusSources): Room
     waitingFor: known ? [] : waitingFor(engine),
     relay: sources.relay,
     turnNeeded: sources.iceFailed,
-    connected: own.contacts.linked().length,
+    connected: own.contacts.linked().filter(isHere).length,
     durability: profiles(own, voters),
     storage: { kind: "indexeddb", persisted: sources.persisted },
     refused: [own, ...engine.adopted].reduce((sum, peer) => sum + peer.refused, 0),
@@ -56,10 +57,15 @@ export function peerOf<S>(engine: RoomEngine<S>, id: NodeId): Peer {
     author: member?.author ?? "",
     self,
     role: roleOf(own, id),
-    connected: self || here || contact?.via !== undefined,
+    connected: self || here || isHere(contact),
     via: contact?.via,
     adopted: here || (contact?.via !== undefined && contact.hello?.adopted === true),
   };
+}
+
+/** Linked, and not on its way out: a closed tab's channel looks open for some seconds. */
+function isHere(contact: Contact | undefined): boolean {
+  return contact?.via !== undefined && contact.goodbyeAt === undefined;
 }
 
 function memberOf<S>(own: RoomPeer<S>, id: NodeId): Member | undefined {

@@ -29,33 +29,43 @@ export interface Writer {
 
 export function createWriter({ save, durable, failed }: WriterOptions): Writer {
   let waiting: Write | undefined;
-  let running: Promise<void> | undefined;
+  let busy = false;
   let stopped = false;
+  let rested: (() => void)[] = [];
 
   const run = async (): Promise<void> => {
+    busy = true;
     while (waiting !== undefined && !stopped) {
       const write = waiting;
       waiting = undefined;
-      try {
-        await save(write);
-        if (!stopped) durable(write);
-      } catch (error) {
-        if (stopped) return;
-        stopped = true;
-        failed(error);
-      }
+      await attempt(write);
     }
+    // In the same task as the last look at `waiting`: nothing can be enqueued in between and be forgotten.
+    busy = false;
+    const listeners = rested;
+    rested = [];
+    for (const listener of listeners) listener();
+  };
+
+  const attempt = async (write: Write): Promise<void> => {
+    try {
+      await save(write);
+    } catch (error) {
+      if (stopped) return;
+      stopped = true;
+      failed(error);
+      return;
+    }
+    if (!stopped) durable(write);
   };
 
   return {
     enqueue(write) {
       if (stopped) return;
       waiting = waiting === undefined ? write : joinWrites(waiting, write);
-      running ??= run().finally(() => {
-        running = undefined;
-      });
+      if (!busy) void run();
     },
-    idle: () => running ?? Promise.resolve(),
+    idle: () => (busy ? new Promise((resolve) => rested.push(resolve)) : Promise.resolve()),
     stop() {
       stopped = true;
       waiting = undefined;

@@ -17,7 +17,13 @@
  */
 import { equalBytes } from "../base/bytes.js";
 import { DecodeError } from "../base/errors.js";
-import type { Authenticate, Channel, ChannelContext, Credentials } from "../transport/channel.js";
+import type {
+  Authenticate,
+  Channel,
+  ChannelContext,
+  Credentials,
+  Handshaken,
+} from "../transport/channel.js";
 import * as wire from "../transport/wire.js";
 import {
   type Identity,
@@ -52,7 +58,7 @@ class Handshake {
   readonly #clusterId: Uint8Array;
   readonly #channel: Channel;
   readonly #context: ChannelContext;
-  readonly #done: (result: Credentials | { readonly refused: string }) => void;
+  readonly #done: (result: Handshaken) => void;
   readonly #own: Hello;
   #theirs: Hello | undefined;
   #transcript: Promise<Uint8Array> | undefined;
@@ -66,7 +72,7 @@ class Handshake {
     clusterId: Uint8Array,
     channel: Channel,
     context: ChannelContext,
-    done: (result: Credentials | { readonly refused: string }) => void,
+    done: (result: Handshaken) => void,
   ) {
     this.#identity = identity;
     this.#clusterId = clusterId;
@@ -86,7 +92,7 @@ class Handshake {
     this.#channel.listen({
       message: (bytes) => this.#receive(bytes),
       drained: () => {},
-      closed: (reason) => this.#refuse(`closed during the handshake: ${reason}`),
+      closed: (reason) => this.#fail(`closed during the handshake: ${reason}`, false),
     });
   }
 
@@ -104,7 +110,7 @@ class Handshake {
       else if (kind === tag.ready) this.#readiness(reader);
       else throw new DecodeError(`no message of a handshake has tag ${kind}`);
     } catch (error) {
-      this.#refuse(String(error));
+      this.#fail(String(error), true);
     }
   }
 
@@ -120,7 +126,7 @@ class Handshake {
     reader.end();
     this.#theirs = { publicKey, storeId, random };
     this.#transcript = this.#computeTranscript(this.#theirs);
-    void this.#sendProof(this.#transcript).catch((error) => this.#refuse(String(error)));
+    void this.#sendProof(this.#transcript).catch((error) => this.#fail(String(error), true));
   }
 
   async #sendProof(transcript: Promise<Uint8Array>): Promise<void> {
@@ -137,7 +143,7 @@ class Handshake {
     }
     this.#proofSeen = true;
     void this.#verify(this.#theirs, this.#transcript, signature).catch((error) =>
-      this.#refuse(String(error)),
+      this.#fail(String(error), true),
     );
   }
 
@@ -151,7 +157,7 @@ class Handshake {
     const named = (await nodeIdOf(publicKey, storeId)) === this.#context.peer;
     const signed = wire.message(role, await transcript);
     if (!named || !(await verifySignature(publicKey, signed, signature))) {
-      this.#refuse(named ? "wrong signature" : "the key is not the named peer's");
+      this.#fail(named ? "wrong signature" : "the key is not the named peer's", true);
       return;
     }
     if (this.#ended) return;
@@ -174,10 +180,10 @@ class Handshake {
     this.#done({ publicKey, storeId });
   }
 
-  #refuse(reason: string): void {
+  #fail(failed: string, misbehaved: boolean): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#done({ refused: reason });
+    this.#done({ failed, misbehaved });
   }
 
   async #computeTranscript(theirs: Hello): Promise<Uint8Array> {

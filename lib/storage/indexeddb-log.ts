@@ -10,14 +10,20 @@ import { isLogboomError } from "../base/errors.js";
 import type { Entry, HardState, Index, SnapshotMetadata } from "../core/types.js";
 import { encodeBatch } from "./entry-batch.js";
 import type { Connection, Stores } from "./indexeddb-connection.js";
-import { damaged, headRecord, readBatch, valueBytesMax } from "./indexeddb-records.js";
+import {
+  damaged,
+  headRecord,
+  readBatch,
+  type StoreName,
+  valueBytesMax,
+} from "./indexeddb-records.js";
 import type { IndexedDbSnapshots } from "./indexeddb-snapshots.js";
 import { afterWrite, type LogShape, planCompaction, storedState } from "./log-shape.js";
 import { noBody, wrongTerm } from "./snapshot-names.js";
 import type { Acknowledged, Loaded, Storage, StorageWrite } from "./storage.js";
 
-/** What a batch needs for an entry beside its data. */
-const entryOverhead = 14;
+/** At least what a batch needs for an entry beside its data: lengths, type, term and index. */
+const entryOverhead = 32;
 
 /** Batches read per request while loading: at most some 3 MiB at a time. */
 const batchesPerRead = 64;
@@ -27,152 +33,168 @@ export interface IndexedDbLog {
   acknowledged(): Acknowledged;
 }
 
+/** A log while it is open. */
+interface Log {
+  readonly connection: Connection;
+  readonly snapshots: IndexedDbSnapshots;
+  /** What the database holds once everything begun so far has completed, and a commit index that waits. */
+  shape: LogShape;
+  /** Where the batches begin, ascending; filled by `load`. */
+  firsts: readonly Index[] | undefined;
+  /** A commit index waits for the next write. */
+  commitWaits: boolean;
+  acked: LogShape;
+  readonly unanswered: LogShape[];
+  tail: Promise<unknown>;
+}
+
 export function openLog(
   connection: Connection,
   opened: LogShape,
   snapshots: IndexedDbSnapshots,
 ): IndexedDbLog {
-  /** What the database holds once everything begun so far has completed. */
-  let shape = opened;
-  /** Where the batches begin, ascending; filled by `load`. */
-  let firsts: Index[] | undefined;
-  /** A commit index that waits for the next write. */
-  let unsaved: HardState | undefined;
-  let acked = opened;
-  const unanswered: LogShape[] = [];
-  let tail: Promise<unknown> = Promise.resolve();
-  snapshots.shape = () => shape;
-
-  const batches = (): Index[] =>
-    must(firsts, "load() comes before the first append(), it finds where the batches begin");
-
-  const track = async <T>(after: LogShape, work: Promise<T>): Promise<T> => {
-    shape = after;
-    unanswered.push(after);
-    tail = work.catch(() => {});
-    const value = await work;
-    acked = after;
-    unanswered.splice(0, unanswered.indexOf(after) + 1);
-    return value;
+  const log: Log = {
+    connection,
+    snapshots,
+    shape: opened,
+    firsts: undefined,
+    commitWaits: false,
+    acked: opened,
+    unanswered: [],
+    tail: Promise.resolve(),
   };
-
-  const append = async (write: StorageWrite): Promise<void> => {
-    const after = afterWrite(shape, write);
-    const remember: (() => void)[] = [];
-    const { snapshot, entries } = write;
-    const cut = snapshot === undefined ? entries[0]?.index : 0;
-    const inline = (snapshot?.data.length ?? 0) > 0 ? snapshot?.data : undefined;
-    const before = batches();
-    const kept = cut === undefined ? before : before.filter((first) => first < cut);
-    const last = kept.at(-1);
-    const split = cut !== undefined && cut <= shape.last.index && !before.includes(cut);
-    const through = split ? last : undefined;
-    const packed = packEntries(entries);
-    if (snapshot !== undefined && inline === undefined && !snapshots.has(snapshot.metadata)) {
-      throw noBody(snapshot.metadata);
-    }
-    firsts = [...kept, ...packed.map(({ first }) => first)];
-    unsaved = undefined;
-    await track(
-      after,
-      connection.write(
-        snapshot === undefined ? ["entries"] : ["entries", "snapshots", "chunks"],
-        async (stores) => {
-          const requests: Promise<unknown>[] = [];
-          if (cut !== undefined && kept.length < before.length) {
-            requests.push(stores.objectStore("entries").delete(IDBKeyRange.lowerBound(cut)));
-          }
-          requests.push(stores.objectStore("state").put(headRecord(after), "head"));
-          if (snapshot !== undefined) {
-            remember.push(await snapshots.install(stores, snapshot.metadata, inline));
-          }
-          if (cut !== undefined && through !== undefined) await shorten(stores, through, cut);
-          const target = stores.objectStore("entries");
-          for (const { first, bytes } of packed) requests.push(target.put(bytes, first));
-          await Promise.all(requests);
-        },
-      ),
-    );
-    for (const done of remember) done();
-  };
-
-  const compact = async (snapshot: SnapshotMetadata, upTo: Index): Promise<void> => {
-    const plan = planCompaction(shape, snapshot, upTo);
-    if (!snapshots.has(snapshot)) throw noBody(snapshot);
-    const found = await findTerms(connection, batches(), [plan.upTo, snapshot.index]);
-    if (found[1] !== undefined && found[1] !== snapshot.term) {
-      throw wrongTerm(snapshot, found[1]);
-    }
-    const compacted = { index: plan.upTo, term: found[0] ?? shape.compacted.term };
-    const hardState = { ...shape.hardState, commit: Math.max(shape.hardState.commit, plan.commit) };
-    const after = { ...shape, hardState, compacted };
-    // The last batch that begins at or below the first kept entry may hold it; those before it go.
-    const begin = batches()
-      .filter((first) => first <= plan.upTo + 1)
-      .at(-1);
-    let remember = (): void => {};
-    firsts = batches().filter((first) => begin === undefined || first >= begin);
-    unsaved = undefined;
-    await track(
-      after,
-      connection.write(["entries", "snapshots", "chunks"], async (stores) => {
-        remember = await snapshots.install(stores, snapshot);
-        await Promise.all([
-          stores.objectStore("state").put(headRecord(after), "head"),
-          begin === undefined
-            ? undefined
-            : stores.objectStore("entries").delete(IDBKeyRange.upperBound(begin, true)),
-        ]);
-      }),
-    );
-    remember();
-  };
-
-  const flush = async (): Promise<void> => {
-    if (unsaved === undefined) return;
-    unsaved = undefined;
-    const record = headRecord(shape);
-    await connection.write(["state"], async (stores) => {
-      await stores.objectStore("state").put(record, "head");
-    });
-  };
-
+  snapshots.shape = () => log.shape;
   return {
     acknowledged: () => ({
       storeId: connection.identity.storeId,
       boot: connection.identity.boot,
-      states: [acked, ...unanswered].map(storedState),
+      states: [log.acked, ...log.unanswered].map(storedState),
     }),
     storage: {
       async load() {
         connection.lifeline.check();
-        const { loaded, begins } = await load(connection, shape, snapshots);
-        firsts = begins;
+        const { loaded, begins } = await load(connection, log.shape, snapshots);
+        log.firsts = begins;
         return loaded;
       },
       async append(write) {
         connection.lifeline.check();
         const content = write.entries.length > 0 || write.snapshot !== undefined;
-        if (write.sync || content || binds(shape.hardState, write.hardState)) {
-          await append(write);
+        if (write.sync || content || binds(log.shape.hardState, write.hardState)) {
+          await append(log, write);
           return;
         }
-        shape = afterWrite(shape, write);
-        unsaved = shape.hardState;
-        await tail;
+        log.shape = afterWrite(log.shape, write);
+        log.commitWaits = true;
+        await log.tail;
         connection.lifeline.check();
       },
       async compact(snapshot, upTo) {
         connection.lifeline.check();
-        await compact(snapshot, upTo);
+        await compact(log, snapshot, upTo);
       },
       async close() {
-        if (!connection.lifeline.broken) await flush();
-        await tail;
+        if (!connection.lifeline.broken) await flush(log);
+        await log.tail;
         connection.close();
       },
     },
   };
+}
+
+async function append(log: Log, write: StorageWrite): Promise<void> {
+  const { snapshots, shape } = log;
+  const { snapshot, entries } = write;
+  const after = afterWrite(shape, write);
+  const inline = (snapshot?.data.length ?? 0) > 0 ? snapshot?.data : undefined;
+  if (snapshot !== undefined && inline === undefined && !snapshots.has(snapshot.metadata)) {
+    throw noBody(snapshot.metadata);
+  }
+  const before = batches(log);
+  const cut = snapshot === undefined ? entries[0]?.index : 0;
+  const kept = cut === undefined ? before : before.filter((first) => first < cut);
+  // A batch that begins below the cut and reaches beyond it has to be shortened.
+  const through =
+    cut !== undefined && cut <= shape.last.index && !before.includes(cut) ? kept.at(-1) : undefined;
+  const packed = packEntries(entries);
+  const scope: StoreName[] =
+    snapshot === undefined ? ["entries"] : ["entries", "snapshots", "chunks"];
+  let remember = (): void => {};
+  log.firsts = [...kept, ...packed.map(({ first }) => first)];
+  await track(log, after, scope, async (stores) => {
+    const target = stores.objectStore("entries");
+    const requests: Promise<unknown>[] = [];
+    if (cut !== undefined && kept.length < before.length) {
+      requests.push(target.delete(IDBKeyRange.lowerBound(cut)));
+    }
+    if (snapshot !== undefined) {
+      remember = await snapshots.install(stores, snapshot.metadata, inline);
+    }
+    if (cut !== undefined && through !== undefined) await shorten(stores, through, cut);
+    for (const { first, bytes } of packed) requests.push(target.put(bytes, first));
+    await Promise.all(requests);
+  });
+  remember();
+}
+
+async function compact(log: Log, snapshot: SnapshotMetadata, upTo: Index): Promise<void> {
+  const { snapshots, connection } = log;
+  const plan = planCompaction(log.shape, snapshot, upTo);
+  if (!snapshots.has(snapshot)) throw noBody(snapshot);
+  const [termAtPoint, termAtSnapshot] = await findTerms(connection, batches(log), [
+    plan.upTo,
+    snapshot.index,
+  ]);
+  if (termAtSnapshot !== undefined && termAtSnapshot !== snapshot.term) {
+    throw wrongTerm(snapshot, termAtSnapshot);
+  }
+  // From here on nothing is awaited before the transaction begins: other writes may have been begun during the reading.
+  const { shape } = log;
+  const after: LogShape = {
+    ...shape,
+    hardState: { ...shape.hardState, commit: Math.max(shape.hardState.commit, plan.commit) },
+    compacted: { index: plan.upTo, term: termAtPoint ?? shape.compacted.term },
+  };
+  // The last batch that begins at or below the first kept entry may hold it; those before it go.
+  const begin = batches(log)
+    .filter((first) => first <= plan.upTo + 1)
+    .at(-1);
+  log.firsts = batches(log).filter((first) => begin === undefined || first >= begin);
+  let remember = (): void => {};
+  await track(log, after, ["entries", "snapshots", "chunks"], async (stores) => {
+    remember = await snapshots.install(stores, snapshot);
+    if (begin === undefined) return;
+    await stores.objectStore("entries").delete(IDBKeyRange.upperBound(begin, true));
+  });
+  remember();
+}
+
+/** Writes a commit index that waits. */
+async function flush(log: Log): Promise<void> {
+  if (log.commitWaits) await track(log, log.shape, [], async () => {});
+}
+
+/** Runs one transaction that takes the log to `after`, and keeps the account of what was acknowledged. */
+async function track(
+  log: Log,
+  after: LogShape,
+  scope: readonly StoreName[],
+  run: (stores: Stores) => Promise<void>,
+): Promise<void> {
+  log.shape = after;
+  log.commitWaits = false;
+  log.unanswered.push(after);
+  const work = log.connection.write(scope, async (stores) => {
+    await Promise.all([stores.objectStore("state").put(headRecord(after), "head"), run(stores)]);
+  });
+  log.tail = work.catch(() => {});
+  await work;
+  log.acked = after;
+  log.unanswered.splice(0, log.unanswered.indexOf(after) + 1);
+}
+
+function batches(log: Log): readonly Index[] {
+  return must(log.firsts, "load() comes before the first append(): it finds the batches");
 }
 
 /** Term or vote moved: a crash must not take that back. */

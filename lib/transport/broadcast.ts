@@ -15,7 +15,7 @@ import { DecodeError } from "../base/errors.js";
 import type { NodeId } from "../core/types.js";
 import type { Channel, ChannelHandlers } from "./channel.js";
 import type { Sealer } from "./sealer.js";
-import type { Session } from "./signaling.js";
+import type { Session } from "./session.js";
 import type { Way, WayEvents } from "./way.js";
 import * as wire from "./wire.js";
 
@@ -258,40 +258,54 @@ function decodeHeader(bytes: Uint8Array): Header {
 
 // ── ports ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** One end of a MessageChannel. Messages leave in the next task; nothing is buffered that a page would notice. */
+/** One end of a MessageChannel. Posts bytes, the number of bytes received so far, and a word at the end. */
 export function portChannel(port: MessagePort): Channel {
   let handlers: ChannelHandlers | undefined;
   let closed = false;
-  const end = (reason: string): void => {
-    if (closed) return;
+  let [sent, acknowledged, received, told] = [0, 0, 0, 0];
+  const end = (): void => {
     closed = true;
     port.onmessage = null;
     port.close();
-    handlers?.closed(reason);
+  };
+  const take = (data: unknown): void => {
+    if (data instanceof Uint8Array) {
+      received += data.length;
+      if (received - told >= ackEveryBytes) {
+        told = received;
+        port.postMessage(told);
+      }
+      handlers?.message(data);
+    } else if (typeof data === "number" && data > acknowledged && data <= sent) {
+      acknowledged = data;
+      handlers?.drained();
+    } else {
+      end();
+      handlers?.closed(data === closing ? "the channel closed" : "a message out of place");
+    }
   };
   return {
     kind: "port",
     messageBytesMax: 64 * 1024,
-    bufferedBytes: 0,
+    get bufferedBytes() {
+      return sent - acknowledged;
+    },
     listen(next) {
       handlers = next;
       port.onmessage = (event: MessageEvent) => {
-        const { data } = event;
-        if (data === closing) end("the channel closed");
-        else if (data instanceof Uint8Array) handlers?.message(data);
-        else end("a message that is not bytes");
+        if (!closed) take(event.data);
       };
     },
     send(message) {
-      if (!closed) port.postMessage(message);
-      return !closed;
+      if (closed) return false;
+      sent += message.length;
+      port.postMessage(message);
+      return true;
     },
     close() {
       if (closed) return;
       port.postMessage(closing);
-      closed = true;
-      port.onmessage = null;
-      port.close();
+      end();
     },
   };
 }

@@ -19,7 +19,7 @@ export interface Channel {
   readonly messageBytesMax: number;
   /** Bytes handed over that have not left yet. */
   readonly bufferedBytes: number;
-  /** Takes the place of the handlers before. */
+  /** Takes the place of the handlers before. What came before the first call is delivered during it, later calls deliver nothing. */
   listen(handlers: ChannelHandlers): void;
   /** False when the message was not taken: the channel is dead or dying. Never throws. */
   send(message: Uint8Array<ArrayBuffer>): boolean;
@@ -56,6 +56,9 @@ export interface Credentials {
   readonly storeId: Uint8Array;
 }
 
+/** `misbehaved`: the other end broke the protocol or is not who it was said to be; otherwise the channel just ended. */
+export type Handshaken = Credentials | { readonly failed: string; readonly misbehaved: boolean };
+
 /**
  * Has both ends prove who they are. Calls `done` once, in the same task as the message that decided, unless cancelled first; frames may
  * follow that message at once. The channel's handlers are its own until then.
@@ -65,5 +68,5 @@ export interface Credentials {
 export type Authenticate = (
   channel: Channel,
   context: ChannelContext,
-  done: (result: Credentials | { readonly refused: string }) => void,
+  done: (result: Handshaken) => void,
 ) => () => void;

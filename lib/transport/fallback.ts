@@ -14,12 +14,14 @@ import type { Random } from "../base/random.js";
 import type { NodeId } from "../core/types.js";
 import { type BroadcastBus, broadcastAvailable, openBroadcast, portChannel } from "./broadcast.js";
 import type { Authenticate, Boot, Channel, Credentials } from "./channel.js";
+import type { Effect } from "./effects.js";
 import { LinkTable } from "./link-table.js";
 import type { Sealer } from "./sealer.js";
-import { type Effect, type Session, type Signal, Signaling, type WayName } from "./signaling.js";
+import type { Session, Signal } from "./session.js";
+import { Signaling } from "./signaling.js";
 import type { LinkKind, PeerEvent, SendOptions, Transport } from "./transport.js";
-import type { Way, WayEvents } from "./way.js";
-import { openRtc, type RtcAttempt, type RtcImplementation, rtcAvailable } from "./webrtc.js";
+import type { Way, WayEvents, WayName } from "./way.js";
+import { openRtc, type RtcImplementation, rtcAvailable } from "./webrtc.js";
 
 export interface FallbackOptions {
   readonly self: NodeId;
@@ -266,31 +268,28 @@ class Fallback implements FallbackTransport {
   }
 
   #openRtc(session: Session): void {
-    let attempt: RtcAttempt | undefined;
-    try {
-      attempt = openRtc({
-        initiator: session.initiator,
-        iceServers: this.#options.iceServers,
-        rtc: this.#rtc,
-        onSignal: (signal) => this.#say(session, signal),
-        onOpen: (channel, selfBinding, peerBinding) =>
-          this.#shakeHands(session, channel, selfBinding, peerBinding),
-        onFailed: () => this.#fail(session),
-      });
-    } catch {
-      // A page may run out of connections, or be given iceServers the platform refuses.
-      this.#fail(session);
-      return;
-    }
-    const { signal, destroy } = attempt;
-    this.#openings.set(session.key, { session, signal, destroy, cancel: () => {} });
+    const rtc = openRtc({
+      initiator: session.initiator,
+      iceServers: this.#options.iceServers,
+      rtc: this.#rtc,
+      onSignal: (signal) => this.#say(session, signal),
+      onOpen: (channel, selfBinding, peerBinding) =>
+        this.#shakeHands(session, channel, selfBinding, peerBinding),
+      onFailed: () => this.#fail(session, true),
+    });
+    this.#openings.set(session.key, {
+      session,
+      signal: (signal) => rtc.signal(signal),
+      destroy: () => rtc.destroy(),
+      cancel: () => {},
+    });
   }
 
   /** Nothing has to be found out first: the offer and the answer are the agreement itself. */
   #openBroadcast(session: Session): void {
     const channel = this.#bus?.openChannel(session);
     if (channel === undefined) {
-      this.#fail(session);
+      this.#fail(session, false);
       return;
     }
     const none = new Uint8Array(0);
@@ -320,7 +319,7 @@ class Fallback implements FallbackTransport {
     const opening = this.#openings.get(session.key);
     if (opening === undefined || this.#closed) return;
     const { clock, self, boot, authenticate } = this.#options;
-    const late = clock.after(handshakeMs, () => this.#fail(session));
+    const late = clock.after(handshakeMs, () => this.#fail(session, false));
     const context = {
       self,
       peer: session.peer,
@@ -333,9 +332,9 @@ class Fallback implements FallbackTransport {
     };
     const cancel = authenticate(channel, context, (result) => {
       late();
-      if ("refused" in result) {
-        this.#refused++;
-        this.#fail(session);
+      if ("failed" in result) {
+        if (result.misbehaved) this.#refused++;
+        this.#fail(session, false);
       } else {
         this.#opened(session, channel, result);
       }
@@ -353,9 +352,9 @@ class Fallback implements FallbackTransport {
     this.#flush();
   }
 
-  #fail(session: Session): void {
+  #fail(session: Session, unreachable: boolean): void {
     this.#discard(session);
-    this.#signaling.failed(session, this.#options.clock.now());
+    this.#signaling.failed(session, this.#options.clock.now(), unreachable);
     this.#flush();
   }
 

@@ -2,7 +2,11 @@
  * Way: a means by which peers without a link reach each other with envelopes: a relay, or a BroadcastChannel of this profile.
  * A way seals what it sends and hands out what it could open; it keeps no promise of delivery.
  */
-import type { Address } from "./signaling.js";
+export type WayName = "relay" | "broadcast";
+
+/** Somebody on a way: a relay's connId; `toAll` for everybody, which is all that a BroadcastChannel knows. */
+export type Address = number;
+export const toAll: Address = 0;
 
 export interface WayEvents {
   /** Envelopes can be sent; `addresses` are those met there (always none on a BroadcastChannel). */
@@ -14,8 +18,8 @@ export interface WayEvents {
 }
 
 export interface Way {
-  /** To one address, or to all (0). Dropped while the way is down. */
-  send(address: Address, plain: Uint8Array): void;
+  /** Dropped while the way is down. */
+  send(to: Address, plain: Uint8Array): void;
   /** No event follows. Idempotent. */
   close(): void;
 }

@@ -5,14 +5,16 @@
  * throws when nobody listens; `destroy` must always be called (a page has 499 connections and gets closed ones back late); without
  * `config` it would ask strangers' STUN servers; in object mode messages stay apart.
  *
+ * It is loaded when the first connection is opened, because loading it already looks for the platform's WebRTC.
+ *
  * Signals from afar are taken apart and put together again here, so that nothing else of simple-peer's can be reached through them.
  *
  * Not here: who dials (signaling.ts), who is at the other end (an `Authenticate`), heartbeats (link.ts).
  */
-import Peer from "simple-peer/simplepeer.min.js";
+import type Peer from "simple-peer/simplepeer.min.js";
 import { DecodeError } from "../base/errors.js";
 import type { Channel, ChannelHandlers } from "./channel.js";
-import type { Signal } from "./signaling.js";
+import type { Signal } from "./session.js";
 import * as wire from "./wire.js";
 
 /** What a Node process passes in; browsers have their own. */
@@ -49,123 +51,146 @@ export function rtcAvailable(rtc: RtcImplementation | undefined): boolean {
 /** 16 KiB in all: safe in every browser (Chromium refuses messages above 256 KiB). */
 const messageBytesMax = 16 * 1024;
 
-/** The parts of simple-peer that its types leave out. */
+/** The part of simple-peer that its types leave out. */
 interface Inside {
   readonly _channel: RTCDataChannel | null;
-  readonly _pc: RTCPeerConnection;
 }
 
 export function openRtc(options: RtcOptions): RtcAttempt {
-  let [local, remote] = ["", ""];
-  let ended = false;
-  let handlers: ChannelHandlers | undefined;
-  let early: Uint8Array[] = [];
-  let candidates = 0;
-
-  const peer = new Peer({
-    initiator: options.initiator,
-    objectMode: true,
-    config: { iceServers: [...options.iceServers] },
-    ...(options.rtc === undefined ? {} : { wrtc: options.rtc as never }),
-  });
-  const inside = peer as unknown as Inside;
-
-  const end = (reason: string): void => {
-    if (ended) return;
-    ended = true;
-    peer.destroy();
-    if (handlers === undefined) options.onFailed(reason);
-    else handlers.closed(reason);
-  };
-
-  const channel: Channel = {
-    kind: "webrtc",
-    messageBytesMax,
-    get bufferedBytes() {
-      return inside._channel?.bufferedAmount ?? 0;
-    },
-    listen(next) {
-      handlers = next;
-      const waiting = early;
-      early = [];
-      for (const bytes of waiting) next.message(bytes);
-    },
-    send(message) {
-      if (ended || !peer.connected) return false;
-      try {
-        peer.send(message);
-        return true;
-      } catch {
-        return false; // closing, or its queue is full: the link is given up and built anew
-      }
-    },
-    close() {
-      if (ended) return;
-      ended = true;
-      destroySoon(peer, inside._channel);
-    },
-  };
-
-  peer.on("error", (error: Error) => end(error.message));
-  peer.on("close", () => end("the channel closed"));
-  peer.on("data", (data: unknown) => {
-    const bytes = asBytes(data);
-    if (ended) return;
-    if (bytes === undefined) end("a message that is not binary");
-    else if (handlers !== undefined) handlers.message(bytes);
-    else if (early.length < earlyMax) early.push(bytes);
-    else end("too much before the handshake");
-  });
-  peer.on("signal", (data: unknown) => {
-    const signal = encodeSignal(data);
-    if (ended || signal === undefined) return;
-    if (signal.type === "candidate") candidates++;
-    else local = new TextDecoder().decode(signal.payload);
-    options.onSignal(signal);
-  });
-  // A machine without a network interface gathers nothing: no need to wait until the attempt has run out of time.
-  peer.on("iceStateChange", (_: unknown, gathering: unknown) => {
-    if (gathering === "complete" && candidates === 0 && !local.includes("a=candidate")) {
-      end("no candidates");
-    }
-  });
-  peer.on("connect", () => {
-    if (ended) return;
-    const [selfBinding, peerBinding] = [fingerprintOf(local), fingerprintOf(remote)];
-    if (selfBinding === undefined || peerBinding === undefined) {
-      end("not exactly one SHA-256 fingerprint");
-      return;
-    }
-    inside._channel?.addEventListener?.("bufferedamountlow", () => handlers?.drained());
-    options.onOpen(channel, selfBinding, peerBinding);
-  });
-
-  return {
-    signal(signal) {
-      if (ended) return;
-      try {
-        if (signal.type !== "candidate") remote = utf8(signal.payload);
-        peer.signal(decodeSignal(signal));
-      } catch (error) {
-        end(`a signal that does not fit: ${String(error)}`);
-      }
-    },
-    destroy() {
-      channel.close();
-    },
-  };
+  return new Rtc(options);
 }
 
 /** Messages that may come before the handshake listens: its own first ones. */
 const earlyMax = 4;
 
-/** `destroy` right after `send` loses what was sent: a goodbye gets a moment to leave. */
-function destroySoon(peer: Peer.Instance, channel: RTCDataChannel | null): void {
-  if (channel?.readyState === "open" && channel.bufferedAmount > 0) {
-    channel.close(); // delivers what is buffered first, then simple-peer hears of it and destroys itself
-    return;
+/** One connection: an attempt until it opens, a channel from then on. */
+class Rtc implements RtcAttempt, Channel {
+  readonly kind = "webrtc";
+  readonly messageBytesMax = messageBytesMax;
+  readonly #options: RtcOptions;
+  /** Undefined until simple-peer is loaded. */
+  #peer: (Peer.Instance & Inside) | undefined;
+  /** Signals that came before. */
+  #waiting: Signal[] = [];
+  /** The session descriptions, of which the fingerprints are taken. */
+  #local = "";
+  #remote = "";
+  #handlers: ChannelHandlers | undefined;
+  #early: Uint8Array[] = [];
+  #ended = false;
+
+  constructor(options: RtcOptions) {
+    this.#options = options;
+    void import("simple-peer/simplepeer.min.js")
+      .then(({ default: loaded }) => this.#start(loaded))
+      .catch((error) => this.#end(String(error))); // not loaded, out of connections, or iceServers the platform refuses
   }
-  peer.destroy();
+
+  #start(SimplePeer: typeof Peer): void {
+    if (this.#ended) return;
+    const { initiator, iceServers, rtc } = this.#options;
+    const peer = new SimplePeer({
+      initiator,
+      objectMode: true,
+      config: { iceServers: [...iceServers] },
+      ...(rtc === undefined ? {} : { wrtc: rtc as never }),
+    }) as Peer.Instance & Inside;
+    this.#peer = peer;
+    peer.on("error", (error: Error) => this.#end(error.message));
+    peer.on("close", () => this.#end("the channel closed"));
+    peer.on("data", (data: unknown) => this.#receive(data));
+    peer.on("signal", (data: unknown) => this.#say(data));
+    peer.on("connect", () => this.#open());
+    for (const signal of this.#waiting.splice(0)) this.signal(signal);
+  }
+
+  // ── the attempt ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  signal(signal: Signal): void {
+    if (this.#ended) return;
+    if (this.#peer === undefined) {
+      this.#waiting.push(signal);
+      return;
+    }
+    try {
+      if (signal.type !== "candidate") this.#remote = utf8(signal.payload);
+      this.#peer.signal(decodeSignal(signal));
+    } catch (error) {
+      this.#end(`a signal that does not fit: ${String(error)}`);
+    }
+  }
+
+  destroy(): void {
+    this.close();
+  }
+
+  #say(data: unknown): void {
+    const signal = encodeSignal(data);
+    if (this.#ended || signal === undefined) return;
+    if (signal.type !== "candidate") this.#local = utf8(signal.payload);
+    this.#options.onSignal(signal);
+  }
+
+  #open(): void {
+    if (this.#ended) return;
+    const [selfBinding, peerBinding] = [fingerprintOf(this.#local), fingerprintOf(this.#remote)];
+    if (selfBinding === undefined || peerBinding === undefined) {
+      this.#end("not exactly one SHA-256 fingerprint");
+      return;
+    }
+    const channel = this.#peer?._channel;
+    channel?.addEventListener?.("bufferedamountlow", () => this.#handlers?.drained());
+    this.#options.onOpen(this, selfBinding, peerBinding);
+  }
+
+  // ── the channel ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  get bufferedBytes(): number {
+    return this.#peer?._channel?.bufferedAmount ?? 0;
+  }
+
+  listen(handlers: ChannelHandlers): void {
+    this.#handlers = handlers;
+    const early = this.#early;
+    this.#early = [];
+    for (const bytes of early) handlers.message(bytes);
+  }
+
+  send(message: Uint8Array<ArrayBuffer>): boolean {
+    if (this.#ended || !this.#peer?.connected) return false;
+    try {
+      this.#peer.send(message);
+      return true;
+    } catch {
+      return false; // closing, or its queue is full: the link is given up and built anew
+    }
+  }
+
+  /** `destroy` right after `send` loses what was sent; closing the channel first delivers it, and simple-peer destroys itself then. */
+  close(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const channel = this.#peer?._channel;
+    if (channel?.readyState === "open" && channel.bufferedAmount > 0) channel.close();
+    else this.#peer?.destroy();
+  }
+
+  #receive(data: unknown): void {
+    if (this.#ended) return;
+    const bytes = asBytes(data);
+    if (bytes === undefined) this.#end("a message that is not binary");
+    else if (this.#handlers !== undefined) this.#handlers.message(bytes);
+    else if (this.#early.length < earlyMax) this.#early.push(bytes);
+    else this.#end("too much before the handshake");
+  }
+
+  #end(reason: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#peer?.destroy();
+    if (this.#handlers === undefined) this.#options.onFailed(reason);
+    else this.#handlers.closed(reason);
+  }
 }
 
 // ── signals ─────────────────────────────────────────────────────────────────────────────────────────────────────────

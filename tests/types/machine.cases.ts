@@ -178,14 +178,14 @@ yes<
     { readonly a: readonly [number, { readonly b: readonly string[] }] }
   >
 >();
-const title: string | undefined = shown.cards.x?.title;
+const title: string | undefined = shown.cards["x"]?.title;
 void title;
 // @ts-expect-error frozen
 shown.log.push("x");
 // @ts-expect-error frozen
 shown.cards = {};
 // @ts-expect-error frozen, deeply
-if (shown.cards.x) shown.cards.x.title = "y";
+if (shown.cards["x"]) shown.cards["x"].title = "y";
 
 // --- A machine without reject codes, with an array as its state.
 const list = defineMachine({

@@ -636,7 +636,7 @@ const lives: StorageCase[] = [1, 2, 3, 4, 5, 6].map((seed) => ({
     let ours = await store(target);
     let theirs = await store(model);
     for (let step = 0; step < 60; step++) {
-      const act = nextAct(random, theirs.opened, await theirs.opened.storage.load());
+      const act = nextAct(random, await theirs.opened.storage.load());
       await Promise.all([act(ours.opened), act(theirs.opened)]);
       if (random.below(6) > 0) continue;
       const renew = random.below(2) === 0 ? reopen : crash;
@@ -660,11 +660,7 @@ function sameAbove(ours: Loaded, theirs: Loaded): void {
   );
 }
 
-function nextAct(
-  random: Random,
-  _opened: OpenedStore,
-  loaded: Loaded,
-): (opened: OpenedStore) => Promise<void> {
+function nextAct(random: Random, loaded: Loaded): (opened: OpenedStore) => Promise<void> {
   const { hardState, compacted } = loaded;
   const last = loaded.entries.at(-1) ?? compacted;
   const fixed = Math.max(hardState.commit, compacted.index);
@@ -679,7 +675,10 @@ function nextAct(
       term + (back > 0 ? 1 : 0),
       random.below(90),
     );
-    return (opened) => opened.storage.append(write({ entries: added }));
+    // A core never holds entries of a term it has not stored.
+    const newest = added.at(-1)?.term ?? term;
+    const hardState = newest > loaded.hardState.term ? hard(newest, 0, fixed) : undefined;
+    return (opened) => opened.storage.append(write({ hardState, entries: added }));
   }
   if (kind < 7) {
     const state = hard(term + 1, random.below(4), fixed + random.below(last.index - fixed + 1));
@@ -692,7 +691,9 @@ function nextAct(
       installed.metadata.index + random.below(4),
       term,
     );
-    return (opened) => opened.storage.append(write({ snapshot: installed, entries: added }));
+    const hardState = hard(term + 1, 0, installed.metadata.index);
+    return (opened) =>
+      opened.storage.append(write({ hardState, snapshot: installed, entries: added }));
   }
   const at = loaded.entries.find((entry) => entry.index === fixed);
   if (at === undefined) return async () => {};

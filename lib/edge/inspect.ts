@@ -1,0 +1,223 @@
+/**
+ * inspect: what a store's directory holds, printed as etcd-dump-logs does, without changing or locking anything.
+ *
+ * Reads our stores, etcd's data directories (`member/wal`, `member/snap`) and bare folders of segments. With `verify` it reads every
+ * record and every snapshot to the end and says where the first damage is.
+ */
+import { hex } from "../base/bytes.js";
+import { isLogboomError } from "../base/errors.js";
+import { Reader } from "../codec/protobuf.js";
+import { decodeConfChange, decodeConfChangeV2 } from "../codec/raftpb-confchange.js";
+import { decodeEntry, decodeHardState } from "../codec/raftpb-log.js";
+import type { ConfState, Entry, HardState } from "../core/types.js";
+import { type Directory, joinPath } from "../storage/directory.js";
+import { parseSnapshotFile } from "../storage/snap.js";
+import {
+  decodeSnapshotMark,
+  entryRecord,
+  metadataRecord,
+  type SnapshotMark,
+  segmentFile,
+  snapshotRecord,
+  stateRecord,
+} from "../storage/wal.js";
+import { readSegments, type Segments } from "../storage/wal-files.js";
+import { readSnapshotFile } from "../storage/wal-snapshots.js";
+
+export interface InspectOptions {
+  /** Only say whether everything is whole. */
+  readonly verify?: boolean;
+  print(line: string): void;
+}
+
+/** @returns the process's exit code: 0, or 1 when something is damaged or there is no log */
+export async function inspect(
+  directory: Directory,
+  { verify = false, print }: InspectOptions,
+): Promise<number> {
+  const wal = await findFolder(directory, ["member/wal", "wal", ""], /\.wal$/);
+  if (wal === undefined) {
+    print(`${directory.name}: no log here (looked for *.wal in member/wal, wal and the directory)`);
+    return 1;
+  }
+  const snap = await findFolder(directory, ["member/snap", "snap"], /\.snap$/);
+  const snapshots = snap === undefined ? [] : await readSnapshots(directory, snap);
+  const damaged = snapshots.filter(({ damage }) => damage !== undefined);
+  for (const { damage } of damaged) print(`${damage}`);
+  let read: Segments;
+  const dump = createDump();
+  try {
+    read = await readSegments(directory, wal, 0, dump.visit);
+  } catch (error) {
+    if (!isLogboomError(error)) throw error;
+    print(error.message);
+    return 1;
+  }
+  if (verify) print(verdict(directory, wal, read, snapshots.length));
+  else show(print, dump, read, snapshots);
+  return damaged.length > 0 ? 1 : 0;
+}
+
+interface SnapshotFound {
+  readonly file: string;
+  readonly text: string;
+  readonly damage: string | undefined;
+}
+
+interface Dump {
+  metadata: Uint8Array | undefined;
+  hardState: HardState | undefined;
+  readonly marks: SnapshotMark[];
+  /** As they lie in the log: one that was replaced later is shown too, as it still stands there. */
+  readonly entries: Entry[];
+  visit: Parameters<typeof readSegments>[3];
+}
+
+function createDump(): Dump {
+  const dump: Dump = {
+    metadata: undefined,
+    hardState: undefined,
+    marks: [],
+    entries: [],
+    visit(_segment, record, data) {
+      if (record.type === metadataRecord) dump.metadata = data.slice();
+      else if (record.type === stateRecord) dump.hardState = decodeHardState(data);
+      else if (record.type === snapshotRecord) dump.marks.push(decodeSnapshotMark(data));
+      else if (record.type === entryRecord) dump.entries.push(decodeEntry(data));
+    },
+  };
+  return dump;
+}
+
+function show(
+  print: (line: string) => void,
+  dump: Dump,
+  read: Segments,
+  snapshots: readonly SnapshotFound[],
+): void {
+  print("Snapshot:");
+  for (const { text, damage } of snapshots) print(damage === undefined ? text : `damaged: ${text}`);
+  if (snapshots.length === 0) print("empty");
+  print("Snapshot records:");
+  for (const { index, term, confState } of dump.marks) {
+    print(`term=${term} index=${index}${confState === undefined ? "" : ` ${members(confState)}`}`);
+  }
+  print("WAL metadata:");
+  const { nodeId, clusterId, storeId } = readIds(dump.metadata);
+  const { term, vote, commit } = dump.hardState ?? { term: 0, vote: 0, commit: 0 };
+  print(
+    `nodeID=${nodeId} clusterID=${clusterId} term=${term} commitIndex=${commit} vote=${vote.toString(16)}`,
+  );
+  if (storeId !== undefined) print(`storeID=${hex(storeId)}`);
+  print(`WAL segments: ${read.segments.length}`);
+  for (const segment of read.segments) print(segmentFile(segment));
+  print(`WAL entries: ${dump.entries.length}`);
+  print(`lastIndex=${read.replay.runs?.last ?? 0}`);
+  print(`${"term".padStart(4)}\t${"index".padStart(10)}\ttype\tdata`);
+  for (const entry of dump.entries) print(entryLine(entry));
+  if (read.torn !== undefined) {
+    print(`The last write is torn: ${read.torn} (offset ${read.end.offset}); opening repairs it.`);
+  }
+}
+
+function entryLine(entry: Entry): string {
+  const start = `${String(entry.term).padStart(4)}\t${String(entry.index).padStart(10)}`;
+  if (entry.type === "EntryNormal") {
+    const shown = entry.data.length === 0 ? "" : `\t${preview(entry.data)}`;
+    return `${start}\tnorm${shown}`;
+  }
+  if (entry.type === "EntryConfChange") {
+    const { type, nodeId } = decodeConfChange(entry.data);
+    return `${start}\tconf\tmethod=${type} id=${nodeId.toString(16)}`;
+  }
+  const { transition, changes } = decodeConfChangeV2(entry.data);
+  const shown = changes.map(({ type, nodeId }) => `${type} ${nodeId.toString(16)}`);
+  return `${start}\tconf\tmethod=${transition} [${shown.join(", ")}]`;
+}
+
+const previewBytes = 64;
+
+/** Printable text as it is, anything else in hexadecimal; at most 64 bytes of it. */
+function preview(data: Uint8Array): string {
+  const part = data.subarray(0, previewBytes);
+  const printable = part.every((byte) => byte >= 0x20 && byte < 0x7f);
+  const shown = printable ? new TextDecoder().decode(part) : hex(part);
+  return data.length > previewBytes ? `${shown}… (${data.length} bytes)` : shown;
+}
+
+function members({ voters, learners, votersOutgoing, learnersNext }: ConfState): string {
+  const list = (ids: readonly number[]): string => ids.map((id) => id.toString(16)).join(" ");
+  let text = `voters=[${list(voters)}] learners=[${list(learners)}]`;
+  if (votersOutgoing.length > 0) text += ` outgoing=[${list(votersOutgoing)}]`;
+  if (learnersNext.length > 0) text += ` next=[${list(learnersNext)}]`;
+  return text;
+}
+
+/** Ids of any 64 bits: etcd's are random. */
+function readIds(metadata: Uint8Array | undefined): {
+  nodeId: string;
+  clusterId: string;
+  storeId: Uint8Array | undefined;
+} {
+  const ids = { nodeId: "0", clusterId: "0", storeId: undefined as Uint8Array | undefined };
+  if (metadata === undefined) return ids;
+  try {
+    const reader = new Reader(metadata);
+    while (reader.more()) {
+      const tag = reader.tag();
+      if (tag === 122) ids.storeId = reader.lengthDelimited();
+      else {
+        const from = reader.position;
+        reader.skip(tag);
+        const value = varintHex(metadata.subarray(from, reader.position));
+        if (tag === 8) ids.nodeId = value;
+        else if (tag === 16) ids.clusterId = value;
+      }
+    }
+  } catch {
+    ids.nodeId = `${preview(metadata)} (opaque)`;
+  }
+  return ids;
+}
+
+function varintHex(bytes: Uint8Array): string {
+  let value = 0n;
+  for (const [n, byte] of bytes.entries()) value |= BigInt(byte & 0x7f) << BigInt(7 * n);
+  return value.toString(16);
+}
+
+function verdict(directory: Directory, wal: string, read: Segments, snapshots: number): string {
+  const { replay, segments, end, torn } = read;
+  const { commit } = replay.hardState;
+  const last = replay.runs?.last ?? 0;
+  const tail =
+    torn === undefined ? "" : `; torn at offset ${end.offset} of the last segment, as a crash does`;
+  return `${directory.name}/${wal}: ${segments.length} segments, last entry ${last}, commit ${commit}, ${snapshots} snapshots: whole${tail}`;
+}
+
+async function findFolder(
+  directory: Directory,
+  paths: readonly string[],
+  wanted: RegExp,
+): Promise<string | undefined> {
+  for (const path of paths) {
+    if ((await directory.list(path)).some((name) => wanted.test(name))) return path;
+  }
+  return undefined;
+}
+
+async function readSnapshots(directory: Directory, path: string): Promise<SnapshotFound[]> {
+  const files = (await directory.list(path)).filter((name) => parseSnapshotFile(name)).sort();
+  const found: SnapshotFound[] = [];
+  for (const file of files) {
+    try {
+      const { metadata, bodyBytes } = await readSnapshotFile(directory, joinPath(path, file));
+      const { term, index, confState } = metadata;
+      const text = `term=${term} index=${index} ${members(confState)} bytes=${bodyBytes}`;
+      found.push({ file, text, damage: undefined });
+    } catch (error) {
+      found.push({ file, text: file, damage: (error as Error).message });
+    }
+  }
+  return found;
+}

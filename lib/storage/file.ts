@@ -1,0 +1,143 @@
+/**
+ * Files: the store of a Node process, etcd's log and snapshots in a directory.
+ *
+ * The log's code is shared with OPFS (wal-store.ts); this file is the file system: writes at a position, fdatasync, rename,
+ * and flushing folders, without which a new name may be gone after a power cut. Calls that wait for the disk run on Node's
+ * threads, so heartbeats go on past a slow one.
+ */
+import * as fs from "node:fs";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import type { Directory, DirectoryFile } from "./directory.js";
+import { type FileLock, lockFile } from "./lock-file.js";
+import type { OpenedStore } from "./storage.js";
+import { fileLimits, openWalStore, type WalStoreOptions } from "./wal-store.js";
+
+export interface FileStoreOptions extends WalStoreOptions {
+  /** Made if need be, mode 0700. One store per directory. */
+  readonly directory: string;
+}
+
+/**
+ * Opens the store in a directory, creating it when there is none.
+ *
+ * @throws LogboomError `STORAGE_LOCKED` (another process has it open: names it) · `STORAGE_FAILED` (damaged: names file and
+ *         offset; or the disk failed) · `STORE_WENT_BACK` (below `notBelow`)
+ */
+export async function openFileStore(options: FileStoreOptions): Promise<OpenedStore> {
+  return await openWalStore(await openNodeDirectory(options.directory), fileLimits, options);
+}
+
+/** Takes the directory for this process. @throws LogboomError `STORAGE_LOCKED` */
+export async function openNodeDirectory(path: string): Promise<Directory> {
+  const root = resolve(path);
+  await makeDurable(root);
+  return nodeDirectory(root, lockFile(root));
+}
+
+/** Without the lock, for those who only read. */
+export function readNodeDirectory(path: string): Directory {
+  return nodeDirectory(resolve(path), undefined);
+}
+
+function nodeDirectory(root: string, lock: FileLock | undefined): Directory {
+  const open = new Set<number>();
+  const at = (path: string): string => join(root, path);
+  return {
+    name: root,
+    async list(path) {
+      try {
+        return await readdir(at(path));
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+        throw error;
+      }
+    },
+    makeDirectory: (path) => makeDurable(at(path)),
+    async open(path, mode) {
+      const flags = mode === "read" ? "r" : mode === "existing" ? "r+" : "w+";
+      const descriptor = await call<number>((done) => fs.open(at(path), flags, 0o600, done));
+      open.add(descriptor);
+      return nodeFile(descriptor, () => open.delete(descriptor));
+    },
+    rename: (from, to) => rename(at(from), at(to)),
+    remove: (path) => rm(at(path), { force: true }),
+    async setAside(path) {
+      let target = `${at(path)}.broken`;
+      for (let n = 1; fs.existsSync(target); n++) target = `${at(path)}.broken.${n}`;
+      await rename(at(path), target);
+      await syncFolder(dirname(target));
+    },
+    sync: (path) => syncFolder(at(path)),
+    owned: () => lock?.held() ?? false,
+    async release() {
+      for (const descriptor of open) fs.closeSync(descriptor);
+      open.clear();
+      lock?.release();
+    },
+  };
+}
+
+function nodeFile(descriptor: number, forget: () => boolean): DirectoryFile {
+  return {
+    async size() {
+      return (await call<fs.Stats>((done) => fs.fstat(descriptor, done))).size;
+    },
+    async readInto(target, from) {
+      let filled = 0;
+      while (filled < target.length) {
+        const count = await call<number>((done) =>
+          fs.read(descriptor, target, filled, target.length - filled, from + filled, done),
+        );
+        if (count === 0) break;
+        filled += count;
+      }
+      return filled;
+    },
+    async write(to, bytes) {
+      let written = 0;
+      while (written < bytes.length) {
+        const count = await call<number>((done) =>
+          fs.write(descriptor, bytes, written, bytes.length - written, to + written, done),
+        );
+        if (count === 0) throw new Error(`nothing of ${bytes.length - written} bytes was written`);
+        written += count;
+      }
+    },
+    note(to, bytes) {
+      fs.writeSync(descriptor, bytes, 0, bytes.length, to);
+    },
+    truncate: (size) => call((done) => fs.ftruncate(descriptor, size, done)),
+    sync: () => call((done) => fs.fdatasync(descriptor, done)),
+    async close() {
+      if (forget()) await call((done) => fs.close(descriptor, done));
+    },
+  };
+}
+
+/** Makes a folder, and every one above that was missing, durable in its parent. */
+async function makeDurable(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  for (let made = path; made.length >= first.length; made = dirname(made)) {
+    await syncFolder(dirname(made));
+  }
+}
+
+/** Windows has no way to flush a folder, and needs none: NTFS keeps a journal of names. */
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const descriptor = await call<number>((done) => fs.open(path, "r", done));
+  try {
+    await call((done) => fs.fsync(descriptor, done));
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+/** A callback of `fs` as a promise, without the wrappers of `fs/promises`. */
+function call<T = void>(run: (done: (error: Error | null, value?: T) => void) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    run((error, value) => (error === null ? resolve(value as T) : reject(error)));
+  });
+}

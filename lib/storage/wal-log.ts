@@ -1,0 +1,320 @@
+/**
+ * A log in segments: appending with one flush for all that waits, cutting, repairing and releasing.
+ *
+ * What is queued while a flush is under way goes into the next one (group commit). Every write is records in etcd's order:
+ * the snapshot, the entries, the HardState. A commit index alone is kept in memory for the next write. After a flush the
+ * place is noted (synced-mark.ts), and only then is anybody told.
+ *
+ * A failure ends the log: nothing is written again. Compare etcd server/storage/wal/wal.go.
+ */
+import { isLogboomError } from "../base/errors.js";
+import type { HardState, Index, SnapshotMetadata } from "../core/types.js";
+import { type Directory, type DirectoryFile, joinPath } from "./directory.js";
+import { type Lifeline, storageFailed, takenOver } from "./lifeline.js";
+import { afterWrite, type LogShape, planCompaction, storedState } from "./log-shape.js";
+import { noBody, wrongTerm } from "./snapshot-names.js";
+import type { StorageWrite, StoredState } from "./storage.js";
+import { encodeMark } from "./synced-mark.js";
+import { TermRuns } from "./term-runs.js";
+import { type SegmentName, segmentFile } from "./wal.js";
+import { markFile, type Segments } from "./wal-files.js";
+import type { Place } from "./wal-replay.js";
+import type { WalSnapshots } from "./wal-snapshots.js";
+import { WalWriter } from "./wal-writer.js";
+
+export interface WalLimits {
+  /** A segment is cut once it has as many bytes; they are allocated ahead. */
+  readonly segmentBytes: number;
+  /** Segments kept although nothing in them is needed, newest first. etcd's default is 5 in all. */
+  readonly segmentsKept: number;
+}
+
+interface Task {
+  /** Files that must be there before the records that name them. */
+  prepare?: () => Promise<void>;
+  encode(writer: WalWriter): void;
+  /** The log once this is written. */
+  readonly after: LogShape;
+  readonly states: readonly StoredState[];
+  /** Entries up to here are not needed any more. */
+  readonly release?: Index;
+  done(): void;
+  failed(error: unknown): void;
+}
+
+export interface WalSetup {
+  readonly directory: Directory;
+  readonly path: string;
+  readonly lifeline: Lifeline;
+  readonly snapshots: WalSnapshots;
+  readonly limits: WalLimits;
+  readonly metadata: Uint8Array;
+}
+
+export class WalLog {
+  /** Once everything queued is written, and with the commit index that waits. */
+  shape: LogShape;
+  /** Snapshots that the log's records name. */
+  named: readonly SnapshotMetadata[];
+  /** As far as it is written. */
+  private written: LogShape;
+  private readonly setup: WalSetup;
+  private readonly file: { handle: DirectoryFile; sequence: number; offset: number };
+  private readonly mark: DirectoryFile;
+  private readonly writer: WalWriter;
+  private segments: readonly SegmentName[];
+  private runs: TermRuns;
+  private queue: Task[] = [];
+  private running: Promise<void> | undefined;
+  private commitWaits = false;
+  private acked: readonly StoredState[];
+  private unanswered: StoredState[] = [];
+
+  constructor(
+    setup: WalSetup,
+    read: Segments,
+    opened: {
+      readonly shape: LogShape;
+      readonly runs: TermRuns;
+      readonly named: readonly SnapshotMetadata[];
+      readonly handle: DirectoryFile;
+      readonly mark: DirectoryFile;
+    },
+  ) {
+    this.setup = setup;
+    this.shape = this.written = opened.shape;
+    this.runs = opened.runs;
+    this.named = opened.named;
+    this.mark = opened.mark;
+    this.file = { handle: opened.handle, ...read.end };
+    this.writer = new WalWriter(read.crc);
+    this.segments = read.segments;
+    this.acked = [storedState(opened.shape)];
+  }
+
+  /** What may be found on the disk: the acknowledged state, or one that a write under way leaves. */
+  states(): readonly StoredState[] {
+    return [...this.acked, ...this.unanswered];
+  }
+
+  async append(write: StorageWrite): Promise<void> {
+    const { snapshots } = this.setup;
+    const before = this.shape;
+    const after = afterWrite(before, write);
+    const { snapshot, entries } = write;
+    const inline = snapshot !== undefined && snapshot.data.length > 0;
+    if (snapshot !== undefined && !inline && !snapshots.has(snapshot.metadata)) {
+      throw noBody(snapshot.metadata);
+    }
+    const content = snapshot !== undefined || entries.length > 0;
+    if (!write.sync && !content && !binds(before.hardState, after.hardState)) {
+      this.shape = after;
+      this.commitWaits = true;
+      await this.running;
+      this.setup.lifeline.check();
+      return;
+    }
+    if (snapshot !== undefined) {
+      this.runs = new TermRuns(after.compacted);
+      this.named = [...this.named, snapshot.metadata];
+    }
+    for (const { index, term } of entries) this.runs.set(index, term);
+    const state =
+      write.hardState !== undefined || snapshot !== undefined || this.commitWaits
+        ? after.hardState
+        : undefined;
+    this.shape = after;
+    this.commitWaits = false;
+    await this.run({
+      ...(inline ? { prepare: () => snapshots.put(snapshot.metadata, snapshot.data) } : {}),
+      encode(writer) {
+        if (snapshot !== undefined) writer.snapshot(snapshot.metadata);
+        for (const entry of entries) writer.entry(entry);
+        if (state !== undefined) writer.state(state);
+      },
+      after,
+      states: [...prefixStates(before, write), storedState(after)],
+      ...(snapshot === undefined ? {} : { release: snapshot.metadata.index }),
+    });
+  }
+
+  async compact(snapshot: SnapshotMetadata, upTo: Index): Promise<void> {
+    const plan = planCompaction(this.shape, snapshot, upTo);
+    if (!this.setup.snapshots.has(snapshot)) throw noBody(snapshot);
+    const term = this.runs.termAt(snapshot.index);
+    if (term !== undefined && term !== snapshot.term) throw wrongTerm(snapshot, term);
+    this.runs.compact(plan.upTo);
+    const { hardState } = this.shape;
+    const state = { ...hardState, commit: Math.max(hardState.commit, plan.commit) };
+    this.shape = { ...this.shape, hardState: state, compacted: this.runs.compacted };
+    this.named = [...this.named, snapshot];
+    this.commitWaits = false;
+    await this.run({
+      encode(writer) {
+        writer.snapshot(snapshot);
+        writer.state(state);
+      },
+      after: this.shape,
+      states: [storedState(this.shape)],
+      release: plan.upTo,
+    });
+  }
+
+  /** Waits for what is queued, writes a commit index that waits, and closes the files. */
+  async close(): Promise<void> {
+    if (this.commitWaits && !this.setup.lifeline.broken) {
+      const after = this.shape;
+      this.commitWaits = false;
+      await this.run({ encode: (writer) => writer.state(after.hardState), after, states: [] });
+    }
+    await this.running;
+    await this.file.handle.close();
+    await this.mark.close();
+  }
+
+  private run(task: Omit<Task, "done" | "failed">): Promise<void> {
+    this.unanswered.push(...task.states);
+    return new Promise((done, failed) => {
+      this.queue.push({ ...task, done, failed });
+      this.running ??= this.drain();
+    });
+  }
+
+  private async drain(): Promise<void> {
+    const { lifeline, directory } = this.setup;
+    while (this.queue.length > 0) {
+      const tasks = this.queue;
+      this.queue = [];
+      try {
+        await lifeline.guard(this.write(tasks));
+        for (const { states, done } of tasks) {
+          const last = states[states.length - 1];
+          if (last !== undefined) this.acked = [last];
+          this.unanswered.splice(0, states.length);
+          done();
+        }
+        if (this.file.offset >= this.setup.limits.segmentBytes) await lifeline.guard(this.cut());
+        for (const { release } of tasks) if (release !== undefined) await this.release(release);
+      } catch (error) {
+        const known = isLogboomError(error)
+          ? error
+          : storageFailed(`${directory.name}: writing failed`, error);
+        lifeline.fail(known);
+        // Those that were answered already take no notice.
+        for (const { failed } of [...tasks, ...this.queue]) failed(known);
+        this.queue = [];
+      }
+    }
+    // Here and not in a `finally`: who queues right after the last answer must not find a loop that has ended already.
+    this.running = undefined;
+  }
+
+  private async write(tasks: readonly Task[]): Promise<void> {
+    const { file, writer } = this;
+    for (const task of tasks) {
+      if (task.prepare !== undefined) await task.prepare();
+      task.encode(writer);
+    }
+    const bytes = writer.take();
+    this.checkOwned();
+    await file.handle.write(file.offset, bytes);
+    await file.handle.sync();
+    this.checkOwned();
+    file.offset += bytes.length;
+    this.written = tasks[tasks.length - 1]?.after ?? this.written;
+    this.mark.note(0, encodeMark(file));
+  }
+
+  private checkOwned(): void {
+    const { directory } = this.setup;
+    if (!directory.owned()) throw takenOver(directory.name);
+  }
+
+  /** Ends the segment where its data end and begins the next. */
+  private async cut(): Promise<void> {
+    const { directory, path, limits, metadata } = this.setup;
+    const { file, writer } = this;
+    await file.handle.truncate(file.offset);
+    await file.handle.sync();
+    await file.handle.close();
+    const { hardState, last } = this.written;
+    const next = { sequence: file.sequence + 1, index: last.index + 1 };
+    writer.crcHandOver();
+    writer.metadata(metadata);
+    if (hardState.term > 0 || hardState.commit > 0) writer.state(hardState);
+    const header = writer.take();
+    file.handle = await createSegment(directory, path, next, header, limits.segmentBytes);
+    file.sequence = next.sequence;
+    file.offset = header.length;
+    this.segments = [...this.segments, next];
+    this.mark.note(0, encodeMark(file));
+  }
+
+  /** Deletes segments whose entries end at or below `upTo`, oldest first, except the newest `segmentsKept`. */
+  private async release(upTo: Index): Promise<void> {
+    const { directory, path, limits } = this.setup;
+    const at = this.segments.findIndex(({ index }) => index >= upTo);
+    // The one before it may hold `upTo` itself.
+    const free = (at === -1 ? this.segments.length : at) - 1;
+    const surplus = Math.min(free, this.segments.length - limits.segmentsKept);
+    for (let n = 0; n < surplus; n++) {
+      const [oldest] = this.segments;
+      if (oldest === undefined) return;
+      this.segments = this.segments.slice(1);
+      await directory.remove(joinPath(path, segmentFile(oldest)));
+      // One by one and in order, so that a crash leaves no gap.
+      await directory.sync(path);
+    }
+  }
+}
+
+/** Writes a segment under a temporary name and makes it appear whole. */
+export async function createSegment(
+  directory: Directory,
+  path: string,
+  segment: SegmentName,
+  header: Uint8Array,
+  segmentBytes: number,
+): Promise<DirectoryFile> {
+  const temporary = joinPath(path, `${segment.sequence % 2}.tmp`);
+  const name = joinPath(path, segmentFile(segment));
+  const file = await directory.open(temporary, "create");
+  await file.write(0, header);
+  await file.truncate(Math.max(segmentBytes, header.length));
+  await file.sync();
+  await file.close();
+  await directory.rename(temporary, name);
+  await directory.sync(path);
+  return await directory.open(name, "existing");
+}
+
+/** The mark's file, made if need be; it says that everything up to `end` is on the disk. */
+export async function openMark(
+  directory: Directory,
+  path: string,
+  end: Place,
+): Promise<DirectoryFile> {
+  const name = joinPath(path, markFile);
+  const exists = (await directory.list(path)).includes(markFile);
+  const file = await directory.open(name, exists ? "existing" : "create");
+  await file.write(0, encodeMark(end));
+  await file.sync();
+  if (!exists) await directory.sync(path);
+  return file;
+}
+
+/** Term or vote moved: a crash must not take that back. */
+function binds(before: HardState, after: HardState): boolean {
+  return before.term !== after.term || before.vote !== after.vote;
+}
+
+/** What a crash within a write may leave: its first entries. A write with a snapshot lands whole. */
+export function prefixStates({ hardState }: LogShape, write: StorageWrite): StoredState[] {
+  if (write.snapshot !== undefined) return [];
+  return write.entries.map(({ index, term }) => ({
+    term: Math.max(hardState.term, term),
+    vote: term > hardState.term ? 0 : hardState.vote,
+    lastIndex: index,
+    lastTerm: term,
+  }));
+}

@@ -1,0 +1,234 @@
+/**
+ * The package as users get it: packed, installed from the tarball into a fresh Vite project, built and served without a plug-in,
+ * loaded in Chromium; imported in Node, where nothing of a browser may be touched; and read by a strict compiler.
+ */
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer as createHttpServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { openFileStore } from "logboom/file";
+import { attachRelay, type Relay } from "logboom/relay";
+import { type Browser, chromium } from "playwright";
+import * as vite from "vite";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { WebSocket } from "ws";
+import { build } from "../../.ci/build.mjs";
+import { launchOptions } from "../../.ci/chromium.mjs";
+import { npmCli } from "./npm-cli.js";
+
+const root = join(import.meta.dirname, "../..");
+const project = mkdtempSync(join(tmpdir(), "logboom-packed-"));
+const run = promisify(execFile);
+
+const html = `<!doctype html>
+<meta charset="utf-8" /><link rel="icon" href="data:," />
+<title>opening</title>
+<script type="module" src="/main.ts"></script>
+`;
+
+/** What a newcomer writes first. `relay` is put into the page's address by the test. */
+const page = `
+import { defineMachine, isRejected, openRoom } from "logboom";
+
+const board = defineMachine({
+  name: "board",
+  version: 1,
+  rejects: ["empty"],
+  initial: () => ({ cards: [] as string[] }),
+  commands: {
+    add(board, { title }: { title: string }, ctx) {
+      if (title === "") return ctx.reject("empty");
+      board.cards.push(title);
+      return board.cards.length;
+    },
+  },
+});
+
+const relay = new URLSearchParams(location.search).get("relay") ?? "";
+const room = await openRoom(board, { relay, peerPer: "tab", name: "fresh project" });
+await room.do.add({ title: "first" });
+const refused = await room.do.add({ title: "" }).catch((error: unknown) => isRejected(error, board) && error.reason);
+document.title = JSON.stringify({ cards: room.state.cards, refused, global: "global" in globalThis });
+`;
+
+beforeAll(async () => {
+  await build(["code"]);
+  write("package.json", JSON.stringify({ name: "fresh", private: true, type: "module" }));
+  write("index.html", html);
+  write("main.ts", page);
+  const packed = await npm(root, "pack", "--json", "--pack-destination", project);
+  const [{ filename }] = JSON.parse(packed.stdout);
+  await npm(project, "install", "--prefer-offline", "--no-audit", "--no-fund", filename);
+  symlinkSync(join(root, "node_modules/vite"), join(project, "node_modules/vite"), "dir");
+}, 120_000);
+
+afterAll(() => rmSync(project, { recursive: true, force: true }));
+
+describe("in a fresh Vite project", { timeout: 120_000 }, () => {
+  let browser: Browser;
+  let relay: Relay;
+  let relayServer: Server;
+  beforeAll(async () => {
+    browser = await chromium.launch(launchOptions());
+    relayServer = createHttpServer();
+    relay = attachRelay(relayServer, { path: "/relay" });
+    relayServer.listen(0, "127.0.0.1");
+    await once(relayServer, "listening");
+  }, 60_000);
+  afterAll(async () => {
+    await browser.close();
+    await relay.close();
+    relayServer.close();
+  });
+
+  const plain: vite.InlineConfig = {
+    root: project,
+    configFile: false,
+    logLevel: "silent",
+    build: { target: "es2022" }, // the page awaits at the top level
+  };
+
+  test("vite build", async () => {
+    const warnings: string[] = [];
+    const customLogger = {
+      ...vite.createLogger("silent"),
+      warn: (text: string) => warnings.push(text),
+    };
+    await vite.build({ ...plain, customLogger });
+    expect(warnings).toEqual([]);
+    const server = await vite.preview({ ...plain, preview: { port: 0, host: "localhost" } });
+    const { port } = server.httpServer.address() as AddressInfo;
+    await opensARoom(port);
+    await server.close();
+  });
+
+  test("vite dev", async () => {
+    const server = await vite.createServer({ ...plain, server: { port: 0, host: "localhost" } });
+    await server.listen();
+    const { port } = (server.httpServer as Server).address() as AddressInfo;
+    await opensARoom(port);
+    await server.close();
+  });
+
+  async function opensARoom(port: number): Promise<void> {
+    const errors: string[] = [];
+    const page = await browser.newPage();
+    page.on("pageerror", (error) => errors.push(error.message));
+    page.on("console", (message) => {
+      if (message.type() === "error") errors.push(message.text());
+    });
+    const relayPort = (relayServer.address() as AddressInfo).port;
+    await page.goto(`http://localhost:${port}/?relay=ws://localhost:${relayPort}/relay`);
+    await page
+      .waitForFunction(() => document.title !== "opening", undefined, { timeout: 60_000 })
+      .catch(() => undefined);
+    const title = await page.title();
+    await page.close();
+    expect({ errors, title }).toEqual({
+      errors: [],
+      title: JSON.stringify({ cards: ["first"], refused: "empty", global: false }),
+    });
+  }
+});
+
+describe("in Node", { timeout: 60_000 }, () => {
+  const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  // simple-peer asks for `window` when it is loaded; that is why logboom itself loads logboom/webrtc on demand.
+  const asks = ["./webrtc", "./package.json"];
+  const names = Object.keys(exports)
+    .filter((subPath) => !asks.includes(subPath))
+    .map((subPath) => `logboom${subPath.slice(1)}`);
+
+  test.each(names)(
+    "importing %s touches nothing of a browser and leaves nothing running",
+    async (name) => {
+      const traps = `
+      for (const name of ["navigator", "window", "document", "location", "indexedDB", "RTCPeerConnection", "BroadcastChannel",
+        "WebSocket", "Worker", "localStorage", "sessionStorage"]) {
+        Object.defineProperty(globalThis, name, { configurable: true, get() { throw new Error("touched " + name); } });
+      }
+      const names = Object.keys(await import("${name}"));
+      console.log(names.length > 0 ? "imported" : "nothing in it");
+    `;
+      const { stdout } = await run(process.execPath, ["--input-type=module", "-e", traps], {
+        cwd: project,
+      });
+      expect(stdout).toBe("imported\n");
+    },
+  );
+});
+
+describe("its command", { timeout: 60_000 }, () => {
+  const logboom = join(project, "node_modules/.bin/logboom");
+
+  test("logboom relay relays", async () => {
+    const child = spawn(logboom, ["relay", "--port", "0"], { cwd: project });
+    const [line] = await once(child.stdout, "data");
+    const url = /^Relaying at (ws:\S+)\n$/.exec(`${line}`)?.[1];
+    const socket = new WebSocket(`${url}`);
+    await once(socket, "open");
+    child.kill("SIGTERM");
+    await once(socket, "close");
+    expect(await once(child, "exit")).toEqual([0, null]);
+  });
+
+  test("logboom inspect tells a store from an empty folder", async () => {
+    const directory = join(project, "store");
+    mkdirSync(directory);
+    const empty = await run(logboom, ["inspect", directory]).catch((error) => error);
+    expect(empty.code).toBe(1);
+    expect(empty.stdout).toContain("no log here");
+    const store = await openFileStore({ directory });
+    await store.storage.close();
+    const { stdout } = await run(logboom, ["inspect", directory]);
+    expect(stdout).toContain("WAL metadata:");
+  });
+
+  test.each([
+    { given: "", says: "a command is missing" },
+    { given: "rely", says: 'there is no command "rely"' },
+    { given: "relay --prot 1", says: "Unknown option '--prot'" },
+    { given: "relay --port x", says: 'must be a number from 0 to 65535, got "x"' },
+    { given: "relay --path x", says: '--path must start with a slash, got "x"' },
+    { given: "inspect", says: "inspect takes one directory, got 0" },
+    { given: "inspect /nowhere --all", says: "Unknown option '--all'" },
+    { given: "relay --host 192.0.2.1", says: "of 192.0.2.1 cannot be used" },
+  ])("logboom $given: $says", async ({ given, says }) => {
+    const { code, stderr } = await run(logboom, given.split(" ").filter(Boolean)).catch((e) => e);
+    expect(code).toBe(1);
+    expect(stderr).toContain(says);
+    expect(stderr).not.toMatch(/\n\s+at /);
+  });
+});
+
+describe("types", { timeout: 120_000 }, () => {
+  test("a strict project without our development packages compiles", async () => {
+    const compilerOptions = {
+      target: "ES2022",
+      module: "ESNext",
+      moduleResolution: "Bundler",
+      lib: ["ES2022", "DOM", "DOM.Iterable", "ESNext.Disposable"],
+      types: [],
+      strict: true,
+      noEmit: true,
+      skipLibCheck: false,
+    };
+    write("tsconfig.json", JSON.stringify({ compilerOptions, include: ["main.ts"] }));
+    const tsc = join(root, "node_modules/typescript/bin/tsc");
+    const { stdout } = await run(process.execPath, [tsc, "-p", project]).catch((error) => error);
+    expect(stdout).toBe("");
+  });
+});
+
+function write(name: string, text: string): void {
+  mkdirSync(join(project, name, ".."), { recursive: true });
+  writeFileSync(join(project, name), text);
+}
+
+function npm(cwd: string, ...args: string[]): Promise<{ stdout: string }> {
+  return run(process.execPath, [npmCli(), ...args], { cwd });
+}

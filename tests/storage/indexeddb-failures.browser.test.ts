@@ -1,0 +1,203 @@
+import { describe, expect, test } from "vitest";
+import type { Entry } from "../../lib/core/types.js";
+import {
+  deleteIndexedDbStore,
+  listIndexedDbStores,
+  openIndexedDbStore,
+} from "../../lib/storage/indexeddb.js";
+import type { OpenedStore, StorageWrite } from "../../lib/storage/storage.js";
+
+let counter = 0;
+const freshName = (): string => `failures/${counter++}`;
+
+function entries(from: number, to: number): Entry[] {
+  return Array.from({ length: to - from + 1 }, (_, n) => ({
+    term: 1,
+    index: from + n,
+    type: "EntryNormal",
+    data: new Uint8Array(100).fill(n),
+    unknown: undefined,
+  }));
+}
+
+function write(parts: Partial<StorageWrite>): StorageWrite {
+  return { hardState: undefined, snapshot: undefined, entries: [], sync: true, ...parts };
+}
+
+const confState = {
+  voters: [1],
+  learners: [],
+  votersOutgoing: [],
+  learnersNext: [],
+  autoLeave: false,
+};
+const metadata = { index: 4, term: 1, confState };
+
+/** A store with ten entries, a snapshot of four and three entries compacted. */
+async function filled(name: string): Promise<OpenedStore> {
+  const opened = await openIndexedDbStore({ name });
+  await opened.storage.load();
+  await opened.storage.append(write({ entries: entries(1, 5) }));
+  await opened.storage.append(
+    write({ hardState: { term: 1, vote: 1, commit: 4 }, entries: entries(6, 10) }),
+  );
+  const sink = await opened.snapshots.write(metadata);
+  await sink.write(new Uint8Array(100_000).fill(7));
+  await sink.finish();
+  await opened.storage.compact(metadata, 3);
+  return opened;
+}
+
+/** The database itself, past the store. */
+async function raw(name: string): Promise<IDBDatabase> {
+  return await new Promise((resolve, reject) => {
+    const request = indexedDB.open(name);
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+async function tamper(name: string, store: string, change: (s: IDBObjectStore) => void) {
+  const database = await raw(name);
+  const transaction = database.transaction([store], "readwrite");
+  change(transaction.objectStore(store));
+  await new Promise((resolve) => {
+    transaction.oncomplete = resolve;
+  });
+  database.close();
+}
+
+async function codeOf(run: Promise<unknown>): Promise<string> {
+  return await run.then(
+    () => "resolved",
+    (error: { code?: string }) => error.code ?? String(error),
+  );
+}
+
+describe("an IndexedDB store that fails", () => {
+  test("deleted under its owner: what is under way and all that follows is refused, and the owner is told once", async () => {
+    const name = freshName();
+    const opened = await filled(name);
+    const lost: Error[] = [];
+    opened.onLost((error) => lost.push(error));
+    const deletion = deleteIndexedDbStore(name);
+    await deletion;
+    expect(await codeOf(opened.storage.append(write({ entries: entries(11, 11) })))).toBe(
+      "STORAGE_FAILED",
+    );
+    expect(await codeOf(opened.meta.set("a", new Uint8Array(1)))).toBe("STORAGE_FAILED");
+    expect(lost).toHaveLength(1);
+    opened.onLost((error) => lost.push(error));
+    expect(lost).toHaveLength(2);
+    await opened.storage.close();
+    const again = await openIndexedDbStore({ name });
+    expect(again.identity.created).toBe(true);
+    expect(again.identity.storeId).not.toEqual(opened.identity.storeId);
+    expect(await codeOf(openIndexedDbStore({ name, notBelow: opened.acknowledged() }))).toBe(
+      "STORE_WENT_BACK",
+    );
+    await again.storage.close();
+  });
+
+  test("a later version of the database is refused, and takes the store from its owner", async () => {
+    const name = freshName();
+    const opened = await filled(name);
+    const lost = new Promise<Error>((resolve) => opened.onLost(resolve));
+    const later = await new Promise<IDBDatabase>((resolve, reject) => {
+      const request = indexedDB.open(name, 7);
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error);
+    });
+    expect((await lost).message).toContain("deletes or upgrades");
+    expect(await codeOf(opened.storage.append(write({ entries: entries(11, 11) })))).toBe(
+      "STORAGE_FAILED",
+    );
+    later.close();
+    await expect(openIndexedDbStore({ name })).rejects.toThrow("later version");
+  });
+
+  const damages: [
+    name: string,
+    store: string,
+    change: (s: IDBObjectStore) => void,
+    told: RegExp,
+  ][] = [
+    ["an entry batch gone", "entries", (s) => s.delete(6), /entries|entry 6/],
+    ["the first batch gone", "entries", (s) => s.delete(1), /entr/],
+    ["a batch under another index", "entries", (s) => s.put(new Uint8Array(9), 20), /batch.*20/],
+    ["a batch that is no bytes", "entries", (s) => s.put("text", 6), /batch.*6/],
+    ["all batches gone", "entries", (s) => s.clear(), /entries/],
+    ["the head gone", "state", (s) => s.delete("head"), /head record/],
+    [
+      "the head of the wrong shape",
+      "state",
+      (s) => s.put({ term: -1 }, "head"),
+      /head record.*term/,
+    ],
+    ["the identity gone", "state", (s) => s.delete("identity"), /identity/],
+    [
+      "a short seed",
+      "state",
+      (s) => s.put({ storeId: new Uint8Array(16), signSeed: new Uint8Array(3) }, "identity"),
+      /signSeed/,
+    ],
+    ["the boot counter gone", "state", (s) => s.delete("boot"), /boot/],
+    ["a chunk gone", "chunks", (s) => s.delete([1, 0, 1]), /snapshots.*chunk 1/],
+    [
+      "a chunk changed",
+      "chunks",
+      (s) => s.put({ crc: 1, bytes: new Uint8Array(5) }, [1, 0, 0]),
+      /checksum/,
+    ],
+    [
+      "a snapshot record of the wrong shape",
+      "snapshots",
+      (s) => s.put({ chunks: 1 }, [1, 0]),
+      /snapshot record/,
+    ],
+  ];
+  test.each(damages)(
+    "%s: the store is refused by an error that names it",
+    async (_name, store, change, told) => {
+      const name = freshName();
+      await (await filled(name)).storage.close();
+      await tamper(name, store, change);
+      const loading = openIndexedDbStore({ name }).then(({ storage }) => storage.load());
+      const error = await loading.then(
+        () => undefined,
+        (one: Error & { code: string }) => one,
+      );
+      expect(error?.code).toBe("STORAGE_FAILED");
+      expect(error?.message).toMatch(told);
+    },
+  );
+
+  test("a damaged newest snapshot gives way to the next older while the log covers the rest", async () => {
+    const name = freshName();
+    const opened = await filled(name);
+    const newer = { ...metadata, index: 8 };
+    await opened.storage.append(write({ hardState: { term: 1, vote: 1, commit: 9 } }));
+    const sink = await opened.snapshots.write(newer);
+    await sink.write(new Uint8Array(10));
+    await sink.finish();
+    await opened.storage.compact(newer, 4);
+    await opened.storage.close();
+    await tamper(name, "chunks", (s) => s.delete([1, 1, 0]));
+    const again = await openIndexedDbStore({ name });
+    const loaded = await again.storage.load();
+    expect(loaded.snapshot).toEqual(metadata);
+    expect(loaded.entries.map(({ index }) => index)).toEqual([5, 6, 7, 8, 9, 10]);
+    expect(await again.snapshots.list()).toEqual([metadata]);
+    await again.storage.close();
+  });
+
+  test("stores are listed by prefix", async () => {
+    const prefix = `${freshName()}/`;
+    for (const name of ["b", "a"]) {
+      await (await openIndexedDbStore({ name: prefix + name })).storage.close();
+    }
+    expect(await listIndexedDbStores(prefix)).toEqual([`${prefix}a`, `${prefix}b`]);
+    await deleteIndexedDbStore(`${prefix}a`);
+    expect(await listIndexedDbStores(prefix)).toEqual([`${prefix}b`]);
+  });
+});
