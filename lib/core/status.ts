@@ -51,6 +51,8 @@ export interface Status extends BasicStatus {
   /** Bytes the log occupies in memory, roughly. */
   readonly logBytes: number;
   readonly uncommittedBytes: number;
+  /** Bytes the windows' own bookkeeping occupies. */
+  readonly inflightsBytes: number;
   /** Reads waiting here, as leader or forwarded. */
   readonly pendingReads: number;
   /** A leader that may answer reads without asking, at this moment. */
@@ -88,6 +90,10 @@ export function status(raft: Raft): Status {
     unstableCount: raft.log.unstableCount,
     logBytes: raft.log.memory,
     uncommittedBytes: raft.uncommittedBytes,
+    inflightsBytes: raft.tracker.peers.reduce(
+      (sum, { progress }) => sum + progress.inflights.footprint,
+      0,
+    ),
     pendingReads: raft.reads.waiting + raft.forwardedReads.length,
     inLease: holdsLease(raft),
   };

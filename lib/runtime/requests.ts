@@ -8,9 +8,9 @@
  *     refused   3 ‖ id ‖ code ‖ reason ‖ what a person may read
  */
 import { DecodeError, type ErrorCode, LogboomError } from "../base/errors.js";
+import * as wire from "../codec/wire.js";
 import { decodeConfChangeV2, encodeConfChangeV2 } from "../core/confchange-codec.js";
 import type { ConfChangeV2, Index, NodeId, Term } from "../core/types.js";
-import * as wire from "../transport/wire.js";
 
 export type Request =
   | { readonly kind: "propose"; readonly commands: readonly Uint8Array[] }
