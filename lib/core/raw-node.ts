@@ -19,7 +19,7 @@ import {
 } from "./config.js";
 import { proposedEntry } from "./entries.js";
 import { askForSnapshot, forgetLeader } from "./follower.js";
-import { Handover } from "./handover.js";
+import { Handover, type Outstanding } from "./handover.js";
 import { reportSnapshot, reportUnreachable } from "./leader.js";
 import {
   appliedTo,
@@ -43,7 +43,7 @@ import {
   type StepResult,
 } from "./results.js";
 import { type BasicStatus, basicStatus, type Status, status } from "./status.js";
-import { campaignNow, step, tick } from "./step.js";
+import { campaignNow, step, stored, tick } from "./step.js";
 import {
   type ConfChange,
   type ConfChangeV2,
@@ -235,14 +235,29 @@ export class RawNode {
    */
   persisted(write: Write): readonly Message[] {
     const raft = this.#raft;
-    let owed: Message[] | undefined;
-    for (const message of this.#handover.takeHeld(write)) {
-      if (raft.stopped !== undefined) return noMessages;
-      if (message.to === raft.id) step(raft, message);
-      else if (owed === undefined) owed = [message];
-      else owed.push(message);
+    const handover = this.#handover;
+    handover.check(write);
+    let owed: readonly Message[] = noMessages;
+    let durable = handover.takeDurable(write);
+    while (durable !== undefined) {
+      if (raft.stopped === undefined) owed = joined(owed, this.#settle(durable));
+      durable = handover.takeDurable(write);
     }
-    return owed ?? noMessages;
+    return raft.stopped === undefined ? owed : noMessages;
+  }
+
+  /** Counts what waited for a write and is our own; answers what is owed to peers. */
+  #settle({ held, write, term, storedTerm, storedIndex }: Outstanding): readonly Message[] {
+    const raft = this.#raft;
+    let own = 0;
+    for (const message of held) {
+      if (message.to !== raft.id) continue;
+      own++;
+      step(raft, message);
+    }
+    stored(raft, term, storedTerm, storedIndex, write.snapshot);
+    if (own === held.length) return noMessages;
+    return own === 0 ? held : held.filter(({ to }) => to !== raft.id);
   }
 
   /**
@@ -384,6 +399,11 @@ export class RawNode {
     if (role !== "leader" || log.term(log.applied) !== term) return undefined;
     return tracker.groupsConsistent;
   }
+}
+
+function joined(first: readonly Message[], second: readonly Message[]): readonly Message[] {
+  if (first.length === 0) return second;
+  return second.length === 0 ? first : [...first, ...second];
 }
 
 // — for testing/script.ts alone: etcd's scripts deliver one by one what `persisted` takes in at once —

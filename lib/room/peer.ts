@@ -20,7 +20,7 @@ import { decodeCommand, type Stamp, stamp } from "../machines/command.js";
 import type { Applied } from "../machines/replica.js";
 import { createStamper } from "../machines/stamper.js";
 import { controlFrame, packFrame, raftFrame, unpackFrame } from "../runtime/frames.js";
-import { browserTiming, RaftNode } from "../runtime/raft-node.js";
+import { browserTiming, BareNode } from "../runtime/bare-node.js";
 import type { Acknowledged, OpenedStore } from "../storage/storage.js";
 import type { PeerEvent, Transport } from "../transport/transport.js";
 import { Contacts } from "./contacts.js";
@@ -69,7 +69,7 @@ export class RoomPeer<S> {
   readonly replicated: Replicated<S>;
   readonly contacts: Contacts;
   readonly #options: RoomPeerOptions<S>;
-  #node: RaftNode<Applied> | undefined;
+  #node: BareNode<Applied> | undefined;
   #stopAutopilot: () => void = () => {};
   #refused = 0;
   #failure: unknown;
@@ -94,7 +94,7 @@ export class RoomPeer<S> {
   /** Loads the log and begins to take part. @throws LogboomError `STORAGE_FAILED`, `DECODE` */
   async start(): Promise<void> {
     const { store, clock, random, replicated, events, transport } = this.#options;
-    this.#node = await RaftNode.open<Applied>({
+    this.#node = await BareNode.open<Applied>({
       id: this.id,
       store,
       machine: replicated,
@@ -142,7 +142,7 @@ export class RoomPeer<S> {
     });
   }
 
-  get node(): RaftNode<Applied> {
+  get node(): BareNode<Applied> {
     if (this.#node === undefined) throw new Error("the peer was not started");
     return this.#node;
   }
@@ -243,7 +243,8 @@ export class RoomPeer<S> {
     try {
       const { kind, body } = unpackFrame(frame);
       if (kind === raftFrame) this.node.receive(from, body);
-      else this.#onControl(from, decodeControl(body));
+      else if (kind === controlFrame) this.#onControl(from, decodeControl(body));
+      else throw new DecodeError(`a frame of kind ${kind}, which rooms do not speak`);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       this.#refused += 1;

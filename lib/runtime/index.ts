@@ -1,7 +1,7 @@
 /**
  * `logboom/runtime`: a Raft node that runs, for people who bring their own state machine.
  *
- * RaftNode keeps a core turning over a store, a clock and a way to send. Stores are `logboom/indexeddb` and whatever passes
+ * BareNode keeps a core turning over a store, a clock and a way to send. Stores are `logboom/indexeddb` and whatever passes
  * `storageConformance` of `logboom/testing`; what a command means and who is a member are the caller's.
  */
 export type { Cancel, Clock } from "../base/clock.js";
@@ -19,11 +19,11 @@ export type {
 export type { LinkKind, PeerEvent, SendOptions, Transport } from "../transport/transport.js";
 export {
   browserTiming,
-  RaftNode,
-  type RaftNodeEvents,
-  type RaftNodeOptions,
+  BareNode,
+  type BareNodeEvents,
+  type BareNodeOptions,
   type Timing,
-} from "./raft-node.js";
+} from "./bare-node.js";
 export type { SnapshotPolicy } from "./snapshots.js";
 export type { AppliedConfChange, AppliedEntry, StateMachine } from "./state-machine.js";
 export { systemClock } from "./system-clock.js";

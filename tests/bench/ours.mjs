@@ -1,11 +1,9 @@
-/**
- * Ours: three RawNodes in one process without I/O, driven as the runtime drives them. A write is durable at once.
- */
+/** Ours: three RawNodes, driven as the runtime drives them. A write is durable at once. */
 import { seededRandom } from "../../dist/base/random.js";
 import { RawNode } from "../../dist/core/raw-node.js";
+import { Cluster, compactEvery, compactKeeps } from "./cluster.mjs";
 
-/** Entries after which each node's log is compacted. */
-const compactEvery = 4096;
+/** @typedef {import("../../dist/core/types.js").Message} Message */
 
 const confState = {
   voters: [1, 2, 3],
@@ -15,47 +13,12 @@ const confState = {
   autoLeave: false,
 };
 
-/**
- * @param {number} commandBytes
- * @returns {import("./measure.mjs").Cluster & { node: RawNode, settle: () => void }}
- */
-export function ourCluster(commandBytes) {
-  const command = new Uint8Array(commandBytes).fill(0x63);
-  /** @type {Member[]} */
-  const members = [1, 2, 3].map((id) => new Member(id));
-  /** @type {import("../../dist/core/types.js").Message[]} */
-  const network = [];
+class OurMember {
+  applied = 0;
+  compacted = 0;
 
-  function settle() {
-    for (const member of members) member.drain(network);
-    for (let sent = network.length; sent > 0; sent = network.length) {
-      for (let i = 0; i < sent; i++) members[network[i].to - 1].node.step(network[i]);
-      network.splice(0, sent);
-      for (const member of members) member.drain(network);
-    }
-  }
-
-  const leader = members[0];
-  leader.node.campaign();
-  settle();
-  return {
-    node: leader.node,
-    settle,
-    propose(count) {
-      for (let i = 0; i < count; i++) {
-        if (!leader.node.propose(command).accepted) throw new Error("we refused a proposal");
-      }
-      settle();
-    },
-    applied: () => members.map((member) => member.applied),
-  };
-}
-
-class Member {
   /** @param {number} id */
   constructor(id) {
-    this.applied = 0;
-    this.compacted = 0;
     this.node = new RawNode(
       {
         id,
@@ -67,7 +30,6 @@ class Member {
         inflightAppendsMax: 256,
         checkQuorum: true,
         preVote: true,
-        forwardProposals: false,
         batchAppends: true,
       },
       {
@@ -80,21 +42,44 @@ class Member {
     );
   }
 
-  /** @param {import("../../dist/core/types.js").Message[]} network */
-  drain(network) {
+  /** @param {Message} message */
+  step(message) {
+    this.node.step(message);
+  }
+
+  /** @param {unknown} command */
+  propose(command) {
+    if (!this.node.propose(/** @type {Uint8Array} */ (command)).accepted) {
+      throw new Error("we refused a proposal");
+    }
+  }
+
+  /** @param {(message: Message) => void} send */
+  pump(send) {
     const { node } = this;
     while (node.hasReady()) {
       const { messages, write, committedEntries } = node.ready();
-      for (const message of messages) network.push(message);
-      if (write !== undefined) for (const message of node.persisted(write)) network.push(message);
-      if (committedEntries.length > 0) {
-        this.applied = committedEntries[committedEntries.length - 1].index;
-        node.applied(this.applied);
+      for (const message of messages) send(message);
+      if (write !== undefined) for (const message of node.persisted(write)) send(message);
+      const last = committedEntries[committedEntries.length - 1];
+      if (last !== undefined) {
+        this.applied = last.index;
+        node.applied(last.index);
       }
     }
     if (this.applied - this.compacted >= compactEvery) {
-      this.compacted = this.applied - compactEvery / 2;
+      this.compacted = this.applied - compactKeeps;
       node.compacted(this.compacted);
     }
   }
+}
+
+/** @param {number} commandBytes */
+export function ourCluster(commandBytes) {
+  const members = [1, 2, 3].map((id) => new OurMember(id));
+  const command = new Uint8Array(commandBytes).fill(0x63);
+  const cluster = new Cluster(members, (message) => message.to - 1, command);
+  members[0].node.campaign();
+  cluster.settle();
+  return cluster;
 }

@@ -5,7 +5,7 @@ import { seededRandom } from "../../lib/base/random.js";
 import { encodeMessages } from "../../lib/codec/raftpb.js";
 import { appendAccepted } from "../../lib/core/messages.js";
 import type { Message } from "../../lib/core/types.js";
-import { RaftNode } from "../../lib/runtime/raft-node.js";
+import { BareNode } from "../../lib/runtime/bare-node.js";
 import type { AppliedEntry, StateMachine } from "../../lib/runtime/state-machine.js";
 import {
   createMemoryMedium,
@@ -38,7 +38,7 @@ async function openNode(
   medium: MemoryMedium,
   change: (store: OpenedStore) => OpenedStore = (store) => store,
 ): Promise<{
-  node: RaftNode<number>;
+  node: BareNode<number>;
   machine: Adder;
   results: number[];
   sent: Message[];
@@ -48,7 +48,7 @@ async function openNode(
   const results: number[] = [];
   const sent: Message[] = [];
   const failures: unknown[] = [];
-  const node = await RaftNode.open<number>({
+  const node = await BareNode.open<number>({
     id: 1,
     store: change(await openMemoryStore({ medium })),
     machine,

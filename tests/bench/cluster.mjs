@@ -1,0 +1,71 @@
+/**
+ * Three nodes in one process: messages are delivered in rounds, and who received something works through it. The same for ours and for
+ * the reference, so that what differs is the nodes.
+ *
+ * @template Message
+ * @typedef {object} Member
+ * @property {number} applied                                     the last index it has applied
+ * @property {(message: Message) => void} step
+ * @property {(send: (message: Message) => void) => void} pump    does everything that is to do: store, apply, acknowledge
+ * @property {(command: unknown) => void} propose
+ */
+
+/** Entries after which a node compacts its log, and how many it keeps then. */
+export const compactEvery = 4096;
+export const compactKeeps = 2048;
+
+/** @template Message */
+export class Cluster {
+  #members;
+  #receiver;
+  #command;
+  /** What is under way; slots are used again, so that the network allocates nothing. @type {Message[]} */
+  #queue = [];
+  #queued = 0;
+  /** @type {(message: Message) => void} */
+  #send;
+
+  /**
+   * @param {Member<Message>[]} members             the first leads
+   * @param {(message: Message) => number} receiver position of who it is for
+   * @param {unknown} command
+   */
+  constructor(members, receiver, command) {
+    this.#members = members;
+    this.#receiver = receiver;
+    this.#command = command;
+    this.#send = (message) => {
+      this.#queue[this.#queued++] = message;
+    };
+  }
+
+  /** Proposes `count` commands, one by one; they are applied everywhere when it returns. @param {number} count */
+  propose(count) {
+    const leader = this.#members[0];
+    for (let i = 0; i < count; i++) leader.propose(this.#command);
+    this.settle();
+  }
+
+  /** The leader has something to do; delivers until nobody has. */
+  settle() {
+    this.#members[0].pump(this.#send);
+    let from = 0;
+    while (from < this.#queued) {
+      const to = this.#queued;
+      let received = 0;
+      for (; from < to; from++) {
+        const at = this.#receiver(this.#queue[from]);
+        this.#members[at].step(this.#queue[from]);
+        received |= 1 << at;
+      }
+      for (let at = 0; at < this.#members.length; at++) {
+        if (received & (1 << at)) this.#members[at].pump(this.#send);
+      }
+    }
+    this.#queued = 0;
+  }
+
+  applied() {
+    return this.#members.map((member) => member.applied);
+  }
+}
