@@ -28,7 +28,7 @@ export async function run({ rounds = "10", seed = "1", backend = "indexeddb" }) 
   const profile = mkdtempSync(join(tmpdir(), "logboom-browser-"));
   const { result, judge } = createJudge();
   const random = chance(Number(seed));
-  const site = await serve(backend);
+  const site = await serveSite(page(backend));
   const begun = performance.now();
   try {
     for (let round = 1; round <= Number(rounds) && result.findings.length < 20; round++) {
@@ -48,15 +48,15 @@ export async function run({ rounds = "10", seed = "1", backend = "indexeddb" }) 
 
 /** @typedef {{ url: string, listen(hear: (line: string) => void): void, close(): void }} Site */
 
-/** @param {string} backend @returns {Promise<Site>} */
-async function serve(backend) {
+/** @param {string} html @returns {Promise<Site>} */
+export async function serveSite(html) {
   /** @type {(line: string) => void} */
   let listener = () => {};
   const server = createServer((request, response) => {
     const path = new URL(request.url ?? "/", "http://localhost").pathname;
     if (path === "/") {
       response.setHeader("content-type", "text/html");
-      response.end(page(backend));
+      response.end(html);
       return;
     }
     try {
