@@ -184,7 +184,7 @@ function transactions(
     const transaction = database.transaction(scope, "readwrite", { durability: "strict" });
     const done = transaction.done;
     // Whoever is first to fail is reported; the others must not count as unhandled.
-    quiet(done);
+    void quiet(done);
     try {
       const stores = quietStores(transaction as unknown as Stores);
       const owner = stores.objectStore("state").get("boot");
@@ -213,7 +213,7 @@ function transactions(
       lifeline.check();
       try {
         const transaction = database.transaction([...names], "readonly");
-        quiet(transaction.done);
+        void quiet(transaction.done);
         return await lifeline.guard(run(quietStores(transaction as unknown as Stores)));
       } catch (error) {
         throw failed("a reading transaction failed", error);
