@@ -19,8 +19,8 @@ import type { ConfState, Index, Message, NodeId } from "../core/types.js";
 import { decodeCommand, type Stamp, stamp } from "../machines/command.js";
 import type { Applied } from "../machines/replica.js";
 import { createStamper } from "../machines/stamper.js";
+import { BareNode, browserTiming } from "../runtime/bare-node.js";
 import { controlFrame, packFrame, raftFrame, unpackFrame } from "../runtime/frames.js";
-import { browserTiming, BareNode } from "../runtime/bare-node.js";
 import type { Acknowledged, OpenedStore } from "../storage/storage.js";
 import type { PeerEvent, Transport } from "../transport/transport.js";
 import { Contacts } from "./contacts.js";
@@ -174,6 +174,11 @@ export class RoomPeer<S> {
     const { role, leader } = this.node.status();
     if (role === "leader") return this.#propose(command);
     return leader !== 0 && this.#tell(leader, { type: "command", command });
+  }
+
+  /** Says hello to everybody again: a goodbye was not meant. */
+  greet(): void {
+    for (const contact of this.contacts.linked()) this.#hello(contact.id);
   }
 
   /** The page is going: says so, and hands leadership to whoever has most of the log. */

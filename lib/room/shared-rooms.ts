@@ -137,19 +137,20 @@ async function forgetFounding(registry: Registry, roomId: string, slot: HeldSlot
 
 /** Goodbyes are hints: nothing relies on their arrival. */
 function listenToPage<S>(engine: RoomEngine<S>): () => void {
-  const leave = (): void => engine.goodbye();
-  const back = (event: PageTransitionEvent): void => {
-    // Out of the back-forward cache: locks and links are gone, what is on disk counts.
-    if (event.persisted) void engine.restart();
-  };
-  globalThis.addEventListener("pagehide", leave);
-  globalThis.addEventListener("pageshow", back);
-  globalThis.document?.addEventListener("freeze", leave);
-  return () => {
-    globalThis.removeEventListener("pagehide", leave);
-    globalThis.removeEventListener("pageshow", back);
-    globalThis.document?.removeEventListener("freeze", leave);
-  };
+  const ends = new AbortController();
+  const { signal } = ends;
+  globalThis.addEventListener("pagehide", () => engine.leave(), { signal });
+  globalThis.addEventListener(
+    "pageshow",
+    (event) => {
+      // Out of the back-forward cache: locks and links are gone, what is on disk counts.
+      if (event.persisted) void engine.restart();
+    },
+    { signal },
+  );
+  globalThis.document?.addEventListener("freeze", () => engine.goodbye(), { signal });
+  globalThis.document?.addEventListener("resume", () => engine.stay(), { signal });
+  return () => ends.abort();
 }
 
 /** Asks the browser to keep our storage; `granted` is its answer once there is one. */

@@ -18,10 +18,10 @@ export type {
 } from "../storage/storage.js";
 export type { LinkKind, PeerEvent, SendOptions, Transport } from "../transport/transport.js";
 export {
-  browserTiming,
   BareNode,
   type BareNodeEvents,
   type BareNodeOptions,
+  browserTiming,
   type Timing,
 } from "./bare-node.js";
 export type { SnapshotPolicy } from "./snapshots.js";

@@ -9,8 +9,8 @@
  */
 import { concatBytes } from "../base/bytes.js";
 import { DecodeError, isLogboomError } from "../base/errors.js";
+import * as wire from "../codec/wire.js";
 import type { ConfState, Index, NodeId } from "../core/types.js";
-import * as wire from "../transport/wire.js";
 
 /** Bytes of one address, in UTF-8. */
 export const addressBytesMax = 255;

@@ -9,8 +9,8 @@
  */
 import { DecodeError, type ErrorCode, LogboomError } from "../base/errors.js";
 import { decodeConfChangeV2, encodeConfChangeV2 } from "../codec/raftpb-confchange.js";
+import * as wire from "../codec/wire.js";
 import type { ConfChangeV2, Index, NodeId, Term } from "../core/types.js";
-import * as wire from "../transport/wire.js";
 
 export type Request =
   | { readonly kind: "propose"; readonly commands: readonly Uint8Array[] }

@@ -10,8 +10,8 @@
  */
 import { DecodeError } from "../base/errors.js";
 import { decodeMessages, encodeMessages } from "../codec/raftpb.js";
+import * as wire from "../codec/wire.js";
 import type { Message } from "../core/types.js";
-import * as wire from "../transport/wire.js";
 
 export type TransferFrame =
   | { readonly type: "offer"; readonly id: number; readonly message: Message }

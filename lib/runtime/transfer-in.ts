@@ -96,8 +96,7 @@ export class TransferIn {
       return;
     }
     const { from: sender, metadata: known } = this.#partial ?? {};
-    const same =
-      sender === from && known?.index === metadata.index && known.term === metadata.term;
+    const same = sender === from && known?.index === metadata.index && known.term === metadata.term;
     if (!same) {
       await this.#giveUp();
       const sink = await this.#options.write(metadata);

@@ -13,7 +13,7 @@
  * reads nor limits them but by size. Compare Tailscale's DERP, whose relay also forwards what it cannot read.
  */
 import { DecodeError } from "../base/errors.js";
-import * as wire from "./wire.js";
+import * as wire from "../codec/wire.js";
 
 /** One message on the socket, header included. */
 export const relayFrameBytesMax: number = 16 * 1024;

@@ -26,6 +26,7 @@ import { DecodeError } from "../base/errors.js";
 import type { Random } from "../base/random.js";
 import type { NodeId } from "../core/types.js";
 import type { Boot } from "./channel.js";
+import type { Effect } from "./effects.js";
 import {
   type DialledKind,
   decodeEnvelope,
@@ -33,7 +34,7 @@ import {
   type SessionEnvelope,
 } from "./envelope.js";
 import { Hellos, isForgotten } from "./hellos.js";
-import { type HeardPeer, Roster } from "./roster.js";
+import { bestWay, type HeardPeer, Roster } from "./roster.js";
 import {
   type Attempt,
   newSession,
@@ -53,24 +54,6 @@ export interface SignalingOptions {
   /** False where WebRTC does not exist: it is neither dialled nor accepted. */
   readonly rtcAvailable: boolean;
 }
-
-export type Effect =
-  | {
-      readonly type: "send";
-      readonly way: WayName;
-      readonly address: Address;
-      readonly envelope: Uint8Array;
-    }
-  /** Start a channel and report its signals (`localSignal`) and its end (`opened`, `failed`). */
-  | { readonly type: "dial"; readonly session: Session }
-  /** The same on the other side; the offer is the first signal. */
-  | { readonly type: "accept"; readonly session: Session; readonly offer: Uint8Array }
-  | { readonly type: "signal"; readonly session: Session; readonly signal: Signal }
-  /** Give the attempt up; not to be reported back. */
-  | { readonly type: "abandon"; readonly session: Session; readonly reason: string }
-  | { readonly type: "known"; readonly peer: NodeId }
-  /** The peer's boot has ended: its links are dead. */
-  | { readonly type: "gone"; readonly peer: NodeId; readonly reason: string };
 
 /** Milliseconds, and bounds. */
 export const signalingDefaults = {
@@ -141,7 +124,7 @@ export class Signaling {
 
   wayDown(way: WayName): void {
     this.#hellos.close(way);
-    for (const peer of this.#roster) peer.ways.delete(way);
+    this.#roster.lost(way);
   }
 
   /** The newcomer says hello itself; until it does, it keeps our hellos coming. */
@@ -151,9 +134,7 @@ export class Signaling {
 
   left(way: WayName, address: Address): void {
     this.#hellos.left(way, address);
-    for (const peer of this.#roster) {
-      if (peer.ways.get(way)?.address === address) peer.ways.delete(way);
-    }
+    this.#roster.lost(way, address);
   }
 
   /** An envelope, unsealed. */
@@ -181,7 +162,7 @@ export class Signaling {
 
   /** Call about twice a second. */
   tick(now: number): void {
-    for (const way of this.#hellos.due(now, (name) => this.#linkedOn(name))) {
+    for (const way of this.#hellos.due(now, (name) => this.#roster.linkedOn(name))) {
       this.#hello(way, toAll, way === "relay");
     }
     for (const peer of this.#roster) {
@@ -310,7 +291,7 @@ export class Signaling {
 
   #mayAccept(link: DialledKind): boolean {
     if (link === "webrtc" && !this.#rtcAvailable) return false;
-    return this.#underWay(false) < signalingDefaults.acceptingMax;
+    return this.#roster.underWay(false) < signalingDefaults.acceptingMax;
   }
 
   #handleInSession(peer: HeardPeer, envelope: SessionEnvelope, now: number): void {
@@ -351,15 +332,6 @@ export class Signaling {
     this.#effects.push({ type: "send", way, address, envelope });
   }
 
-  #linkedOn(way: WayName): ReadonlySet<Address> {
-    const linked = new Set<Address>();
-    for (const { links, ways } of this.#roster) {
-      const heard = ways.get(way);
-      if (heard !== undefined && links.size > 0) linked.add(heard.address);
-    }
-    return linked;
-  }
-
   #sendInSession(attempt: Attempt, type: SessionEnvelope["type"], payload: Uint8Array): void {
     const peer = this.#roster.get(attempt.session.peer);
     const way = peer === undefined ? undefined : bestWay(peer);
@@ -388,18 +360,10 @@ export class Signaling {
   /** Unless there is such a link, or an attempt at it, or the last one is too recent. */
   #dial(peer: HeardPeer, link: DialledKind, now: number): void {
     if (peer.links.has(link) || peer.attempts.has(link) || !peer.redial[link].due(now)) return;
-    if (this.#underWay(true) >= signalingDefaults.dialledMax) return; // its turn comes with a later tick
+    if (this.#roster.underWay(true) >= signalingDefaults.dialledMax) return; // its turn comes with a later tick
     const session = newSession(peer, link, this.#random);
     peer.attempts.set(link, { session, startedAt: now, sent: 0, received: 0 });
     this.#effects.push({ type: "dial", session });
-  }
-
-  #underWay(initiator: boolean): number {
-    let count = 0;
-    for (const { attempts } of this.#roster) {
-      for (const { session } of attempts.values()) if (session.initiator === initiator) count++;
-    }
-    return count;
   }
 
   #expire(peer: HeardPeer, now: number): void {
@@ -431,13 +395,4 @@ export class Signaling {
     peer.attempts.clear();
     this.#effects.push({ type: "gone", peer: peer.id, reason });
   }
-}
-
-/** A BroadcastChannel works without network; else the relay. */
-function bestWay(peer: HeardPeer): { name: WayName; address: Address } | undefined {
-  for (const name of ["broadcast", "relay"] as const) {
-    const way = peer.ways.get(name);
-    if (way !== undefined) return { name, address: way.address };
-  }
-  return undefined;
 }

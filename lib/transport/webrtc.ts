@@ -13,9 +13,9 @@
  */
 import type Peer from "simple-peer/simplepeer.min.js";
 import { DecodeError } from "../base/errors.js";
+import * as wire from "../codec/wire.js";
 import type { Channel, ChannelHandlers } from "./channel.js";
 import type { Signal } from "./session.js";
-import * as wire from "./wire.js";
 
 /** What a Node process passes in; browsers have their own. */
 export interface RtcImplementation {

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { seededRandom } from "../../lib/base/random.js";
 import type { Boot } from "../../lib/transport/channel.js";
+import type { Effect } from "../../lib/transport/effects.js";
 import {
   decodeEnvelope,
   type Envelope,
@@ -13,7 +14,7 @@ import { helloTimes } from "../../lib/transport/hellos.js";
 import { redialTimes } from "../../lib/transport/redial.js";
 import { rosterPeersMax } from "../../lib/transport/roster.js";
 import type { Session } from "../../lib/transport/session.js";
-import { type Effect, Signaling, signalingDefaults } from "../../lib/transport/signaling.js";
+import { Signaling, signalingDefaults } from "../../lib/transport/signaling.js";
 import { toAll, type WayName } from "../../lib/transport/way.js";
 
 const boot = (counter: number, fill = counter): Boot => ({
