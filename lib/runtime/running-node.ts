@@ -7,7 +7,7 @@
 import { concatBytes } from "../base/bytes.js";
 import type { Cancel } from "../base/clock.js";
 import { createEmitter, type Emitter } from "../base/emitter.js";
-import { DecodeError, isLogboomError, LogboomError } from "../base/errors.js";
+import { DecodeError, isLogboomError, LogboomError, type Outcome } from "../base/errors.js";
 import { decodeMessages, encodeMessages } from "../codec/raftpb.js";
 import type { BasicStatus } from "../core/raw-node.js";
 import {
@@ -38,6 +38,7 @@ import {
   type Reloadable,
 } from "./node-options.js";
 import type { NodeStatus } from "./node-status.js";
+import { ProposalQueue } from "./proposal-queue.js";
 import { type Applied, aborted, Proposals } from "./proposals.js";
 import { closed, halted, refusal } from "./refusals.js";
 import {
@@ -66,6 +67,7 @@ export class RunningNode<Result> {
   readonly #machine: MemberedMachine<Result>;
   readonly #events: Emitter<NodeEvent> = createEmitter<NodeEvent>();
   readonly #proposals: Proposals<Result>;
+  readonly #queue: ProposalQueue;
   readonly #reads: Linearizable;
   readonly #forwarding: Forwarding;
   readonly #transfers: Transfers;
@@ -109,7 +111,12 @@ export class RunningNode<Result> {
     const electionMs = timing.tickMs * timing.electionTicks;
     // Two whole elections: a leader that is there at all is found by then.
     const graceMs = 4 * electionMs;
-    this.#proposals = new Proposals<Result>({ clock, graceMs });
+    this.#proposals = new Proposals<Result>({
+      clock,
+      graceMs,
+      leaderTerm: () => (this.#softState.leader === noNode ? 0 : this.#bare.status().term),
+    });
+    this.#queue = new ProposalQueue((commands) => this.#bare.propose(this.#prepared(commands)));
     this.#reads = new Linearizable({
       self: id,
       clock,
@@ -274,6 +281,10 @@ export class RunningNode<Result> {
         const text = `${this.#proposals.bytes} bytes of commands are open, at most ${this.#pendingBytesMax} may be`;
         throw new LogboomError("PROPOSAL_DROPPED", text, { reason: "tooManyBytes" });
       }
+      if (request.kind === "propose" && this.#softState.role === "leader") {
+        const { index, term } = await this.#queue.place(request.commands);
+        return await this.#proposals.wait(index, term, count, bytes, signal);
+      }
       const { index, term } = this.#serve(request);
       return await this.#proposals.wait(index, term, count, bytes, signal);
     }
@@ -374,7 +385,7 @@ export class RunningNode<Result> {
   /** Resolves when `holds`, which is looked at whenever something has happened. */
   until(holds: () => boolean, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#checkRunning(signal);
+      this.#checkRunning(signal, "unknown");
       if (holds()) {
         resolve();
         return;
@@ -687,10 +698,10 @@ export class RunningNode<Result> {
     for (const condition of [...this.#conditions]) if (condition.holds()) condition.resolve();
   }
 
-  #checkRunning(signal: AbortSignal | undefined): void {
-    if (signal?.aborted === true) throw aborted(signal, "none");
-    if (this.#closing !== undefined) throw closed("none");
-    if (this.#halt !== undefined) throw halted(this.#halt.cause, "none");
+  #checkRunning(signal: AbortSignal | undefined, outcome: Outcome = "none"): void {
+    if (signal?.aborted === true) throw aborted(signal, outcome);
+    if (this.#closing !== undefined) throw closed(outcome);
+    if (this.#halt !== undefined) throw halted(this.#halt.cause, outcome);
   }
 
   #publish(): void {
