@@ -27,6 +27,8 @@ export function maybeSendAppend(
   if (progress.isPaused) return false;
   if (progress.requestedSnapshot > 0) return maybeSendSnapshot(raft, to, progress);
   const { log } = raft;
+  // By far the most frequent: asked after an acknowledgement whether there is more.
+  if (!sendIfEmpty && progress.next > log.lastIndex) return false;
   const prevIndex = progress.next - 1;
   const prevTerm = log.term(prevIndex);
   if (prevTerm === undefined) return maybeSendSnapshot(raft, to, progress);
