@@ -39,16 +39,15 @@ export function maybeSendAppend(
     : log.slice(progress.next, log.lastIndex + 1, raft.config.appendBytesMax);
   if (entries.length === 0 && !sendIfEmpty) return false;
   if (!raft.batchAppends || !joinUnsent(raft, progress, prevIndex, entries)) {
-    const commit = log.committed;
-    const message = appendMessage({
-      from: raft.id,
+    const message = appendMessage(
+      raft.id,
       to,
-      term: raft.term,
+      raft.term,
       prevIndex,
       prevTerm,
       entries,
-      commit,
-    });
+      log.committed,
+    );
     if (raft.batchAppends) mayBeJoined(raft, progress, message);
     send(raft, message);
   }
