@@ -78,7 +78,9 @@ function appending(
   const kept = new Map([...state.entries].filter(([index]) => index < first));
   const added: Entry[] = [];
   for (let index = first; index < first + count; index++) {
-    const data = content(random, 5 + random.below(90));
+    // Some reach over several sectors, of which a crash may keep any.
+    const size = random.below(4) === 0 ? 400 + random.below(900) : 5 + random.below(90);
+    const data = content(random, size);
     added.push({ term, index, type: "EntryNormal", data, unknown: undefined });
     kept.set(index, shownEntry(term, data));
   }
