@@ -113,7 +113,7 @@ describe("opening a log", () => {
     const garbage = new Uint8Array(end + 400);
     garbage.set(disk.bytes(last).subarray(0, end));
     // The write's first sector was lost, a later one was not.
-    garbage.fill(0xab, end + 16);
+    for (let at = end + 16; at < garbage.length; at += 8) garbage[at] = 8;
     disk.damage(last, garbage);
     const store = await openOn(disk);
     await store.storage.load();
