@@ -44,7 +44,7 @@ export function newCounts(): TortureCounts {
   return { cases: 0, acked: 0, lost: 0, silent: 0, reported: 0, findings: [] };
 }
 
-const limitsOf = ({ segmentBytes }: TortureOptions) => ({ segmentBytes, segmentsKept: 0 });
+const limitsOf = ({ segmentBytes }: TortureOptions) => ({ segmentBytes, segmentsKept: 3 });
 async function openOn(disk: MemoryDisk, options: TortureOptions): Promise<OpenedStore> {
   return await openWalStore(disk.directory, limitsOf(options), {
     randomBytes: (length) => new Uint8Array(length).fill(7),
