@@ -246,6 +246,8 @@ export class RoomEngine<S> {
       await this.#noteRoles();
       await this.#adoptOrphans();
       await this.#retireRemoved();
+      // Silence makes no event: what is derived from it is looked at here.
+      this.#change();
     } catch (error) {
       // Only the directory of slots is at stake here, and it is looked at again in half a second.
       if (!this.#closed) warn("looking at the profile's slots", error);

@@ -58,6 +58,9 @@ export interface RoomPeerOptions<S> {
   readonly events: RoomPeerEvents;
 }
 
+/** The longest election timeout: a leader that is silent for so long leads nobody. */
+const leaderSilenceMs = 2 * browserTiming.electionTicks * browserTiming.tickMs;
+
 /** Entries a follower may lack and still count as caught up: what is in flight while commands come in. */
 const caughtUpSlack = 64;
 
@@ -167,6 +170,18 @@ export class RoomPeer<S> {
   get isVoter(): boolean {
     const { voters, votersOutgoing } = this.confState;
     return voters.includes(this.id) || votersOutgoing.includes(this.id);
+  }
+
+  /**
+   * The leader as far as it can be heard; undefined while nobody leads. A learner's core keeps believing in a leader that is gone,
+   * since it never campaigns: a link that is down, or silent for an election timeout, says more.
+   */
+  get leader(): NodeId | undefined {
+    const { leader, role } = this.node.status();
+    if (role === "leader") return this.id;
+    const contact = this.contacts.get(leader);
+    if (contact?.via === undefined || contact.goodbyeAt !== undefined) return undefined;
+    return this.#options.clock.now() - contact.heardAt < leaderSilenceMs ? leader : undefined;
   }
 
   /** Puts a command on its way to the leader. False when none is known or linked. */

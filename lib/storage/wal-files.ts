@@ -4,7 +4,7 @@
  * Reading changes nothing: what to do about a torn tail is the caller's (wal-log.ts repairs, `inspect` reports).
  */
 import { DecodeError, isLogboomError, type LogboomError } from "../base/errors.js";
-import { Reader, varintSize } from "../codec/protobuf.js";
+import { Reader, varintSize } from "../base/protobuf.js";
 import { decodeEntry, readEntry } from "../codec/raftpb-log.js";
 import type { Entry, Index } from "../core/types.js";
 import { type Directory, joinPath, readAt, readFile } from "./directory.js";

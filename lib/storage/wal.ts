@@ -10,8 +10,8 @@
  */
 import { crc32c } from "../base/crc32c.js";
 import { DecodeError } from "../base/errors.js";
+import { numberSize, Reader, recordSize, Writer } from "../base/protobuf.js";
 import { frameHeaderBytes, isEndOfFrames, readBodyLength, readPadding } from "../codec/frame.js";
-import { numberSize, Reader, recordSize, Writer } from "../codec/protobuf.js";
 import { confStateSize, decodeConfState, writeConfState } from "../codec/raftpb-log.js";
 import { type ConfState, emptyConfState, type Index, noBytes, type Term } from "../core/types.js";
 
