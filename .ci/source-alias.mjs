@@ -23,5 +23,5 @@ export function sourceOf(compiled) {
   return compiled
     .replace(/^\.\/dist\/relay\//, "./relay/")
     .replace(/^\.\/dist\//, "./lib/")
-    .replace(/\.js$/, ".ts");
+    .replace(/(\.bundle)?\.js$/, ".ts");
 }
