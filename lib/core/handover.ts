@@ -8,7 +8,7 @@
 import { assert } from "../base/assert.js";
 import { encodedBytesOf, isConfChange, payloadBytesOf } from "./entries.js";
 import { storageAppendResponse } from "./messages.js";
-import { Queue } from "./queue.js";
+import { type Linked, Queue } from "./queue.js";
 import { type Raft, trace } from "./raft.js";
 import type {
   Entry,
@@ -23,7 +23,7 @@ import type {
 } from "./types.js";
 
 /** A write under way and what waits for it: `held`, and then the log, which is to hear what is durable (`storedIndex` 0: nothing new). */
-export interface Outstanding {
+export interface Outstanding extends Linked<Outstanding> {
   readonly write: Write;
   readonly held: readonly Message[];
   readonly term: Term;
@@ -32,7 +32,7 @@ export interface Outstanding {
 }
 
 /** Entries handed out together to be applied. */
-interface Batch {
+interface Batch extends Linked<Batch> {
   readonly last: Index;
   readonly encodedBytes: number;
   readonly payloadBytes: number;
@@ -90,7 +90,7 @@ export class Handover {
     const { messages, readStates, droppedReads } = raft;
     if (messages.length > 0) {
       raft.messages = [];
-      raft.unsentAppends.clear();
+      raft.round++;
     }
     if (readStates.length > 0) raft.readStates = [];
     if (droppedReads.length > 0) raft.droppedReads = [];
@@ -114,11 +114,17 @@ export class Handover {
   #takeCommitted(): readonly Entry[] {
     const { log } = this.#raft;
     const entries = log.nextCommittedEntries();
-    const last = entries[entries.length - 1];
-    if (last === undefined) return entries;
+    // Looked at before the last one: an index of −1 is a name to engines, and slow to look for.
+    if (entries.length === 0) return entries;
+    const last = entries[entries.length - 1] as Entry;
     const encodedBytes = encodedBytesOf(entries);
     log.acceptApplying(last.index, encodedBytes);
-    this.#applying.push({ last: last.index, encodedBytes, payloadBytes: payloadBytesOf(entries) });
+    this.#applying.push({
+      last: last.index,
+      encodedBytes,
+      payloadBytes: payloadBytesOf(entries),
+      next: undefined,
+    });
     for (const entry of entries) if (isConfChange(entry)) this.#undecided.push(entry.index);
     return entries;
   }
@@ -149,6 +155,7 @@ export class Handover {
       term: raft.term,
       storedIndex: unstable ? log.lastIndex : 0,
       storedTerm: unstable ? log.lastTerm : 0,
+      next: undefined,
     });
     log.acceptInProgress();
     raft.held = [];
@@ -180,7 +187,8 @@ export class Handover {
 
   /** What waits for `write`, which stays outstanding. */
   held(write: Write): readonly Message[] {
-    const found = this.#outstanding.find((each) => each.write.id === write.id);
+    let found = this.#outstanding.first;
+    while (found !== undefined && found.write.id !== write.id) found = found.next;
     return found === undefined ? noMessages : withResponse(found, this.#raft.id);
   }
 

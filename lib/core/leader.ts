@@ -8,11 +8,12 @@ import { describeProgress, hexId } from "./describe.js";
 import { proposeAsLeader } from "./membership.js";
 import { timeoutNowMessage } from "./messages.js";
 import type { Progress } from "./progress.js";
-import { becomeFollower, type Raft, send } from "./raft.js";
-import { answerConfirmedReads, leaderRead, releasePostponedReads } from "./reading.js";
+import { type Raft, send } from "./raft.js";
+import { answerConfirmedReads, beat, leaderRead, releasePostponedReads } from "./reading.js";
 import { decodePosition } from "./reads.js";
 import { announceCommit, maybeCommit, maybeSendAppend } from "./replication.js";
 import type { Refusal } from "./results.js";
+import { becomeFollower } from "./roles.js";
 import { type Message, type NodeId, noNode } from "./types.js";
 
 export function stepLeader(raft: Raft, message: Message): Refusal | undefined {
@@ -149,6 +150,13 @@ function handleHeartbeatResponse(raft: Raft, response: Message, progress: Progre
   if (position === undefined) return;
   raft.reads.echo(response.from, position);
   answerConfirmedReads(raft);
+}
+
+/** Heartbeats, now. */
+export function ping(raft: Raft): Refusal | undefined {
+  if (raft.role !== "leader") return "notLeader";
+  beat(raft);
+  return undefined;
 }
 
 // — reports of the transport —

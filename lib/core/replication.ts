@@ -36,7 +36,7 @@ export function maybeSendAppend(
     ? noEntries
     : log.slice(progress.next, log.lastIndex + 1, raft.config.appendBytesMax);
   if (entries.length === 0 && !sendIfEmpty) return false;
-  if (!raft.batchAppends || !joinUnsent(raft, to, prevIndex, entries)) {
+  if (!raft.batchAppends || !joinUnsent(raft, progress, prevIndex, entries)) {
     const commit = log.committed;
     const message = appendMessage({
       from: raft.id,
@@ -47,7 +47,7 @@ export function maybeSendAppend(
       entries,
       commit,
     });
-    if (raft.batchAppends) raft.unsentAppends.set(to, { message, entries: undefined });
+    if (raft.batchAppends) mayBeJoined(raft, progress, message);
     send(raft, message);
   }
   progress.sentEntries(entries.length, payloadBytesOf(entries));
@@ -55,21 +55,31 @@ export function maybeSendAppend(
   return true;
 }
 
+function mayBeJoined(raft: Raft, progress: Progress, message: Message): void {
+  progress.unsent = message;
+  progress.unsentRound = raft.round;
+  progress.unsentEntries = undefined;
+}
+
 /**
- * Adds `entries` to the append to `to` that has not left yet, if they follow on it (raft-rs' batch_append). The message is still
- * ours alone, so it is written to; its list of entries is shared with the log's last slice until it is first added to.
+ * Adds `entries` to the append that has not left yet, if they follow on it (raft-rs' batch_append). The message is still ours alone,
+ * so it is written to; its list of entries is shared with the log's last slice until it is first added to.
  */
-function joinUnsent(raft: Raft, to: NodeId, prevIndex: Index, entries: readonly Entry[]): boolean {
-  const unsent = raft.unsentAppends.get(to);
-  if (unsent === undefined) return false;
-  const message: { entries: readonly Entry[]; commit: Index } & Message = unsent.message;
+function joinUnsent(
+  raft: Raft,
+  progress: Progress,
+  prevIndex: Index,
+  entries: readonly Entry[],
+): boolean {
+  if (progress.unsent === undefined || progress.unsentRound !== raft.round) return false;
+  const message: { entries: readonly Entry[]; commit: Index } & Message = progress.unsent;
   if (entries.length > 0) {
     if (message.index + message.entries.length !== prevIndex) return false;
-    if (unsent.entries === undefined) {
-      unsent.entries = [...message.entries];
-      message.entries = unsent.entries;
+    if (progress.unsentEntries === undefined) {
+      progress.unsentEntries = [...message.entries];
+      message.entries = progress.unsentEntries;
     }
-    for (const entry of entries) unsent.entries.push(entry);
+    for (const entry of entries) progress.unsentEntries.push(entry);
   }
   message.commit = raft.log.committed;
   return true;

@@ -18,9 +18,10 @@ import { dropProposal, hearLeader, stepFollower } from "./follower.js";
 import { checkQuorum, stepLeader } from "./leader.js";
 import { appliedTo } from "./membership.js";
 import { campaignTransfer } from "./messages.js";
-import { acknowledge, becomeFollower, type Raft, traceMessage } from "./raft.js";
+import { acknowledge, type Raft, traceMessage } from "./raft.js";
 import { beat } from "./reading.js";
 import type { Refusal } from "./results.js";
+import { becomeFollower } from "./roles.js";
 import { type Index, type Message, noNode, type Snapshot, type Term } from "./types.js";
 
 /** Takes in `message`; answers why a request in it was refused, if so. */

@@ -10,7 +10,7 @@
  */
 import { concatBytes } from "../base/bytes.js";
 import { InvariantError } from "../base/errors.js";
-import { decodeConfChange, decodeConfChangeV2 } from "../codec/raftpb-confchange.js";
+import { decodeConfChangeV1, decodeConfChangeV2 } from "../core/confchange-codec.js";
 import type { ConfState, Entry, Index, Snapshot, SnapshotMetadata, Term } from "../core/types.js";
 import type { AppliedConfChange, StateMachine } from "./state-machine.js";
 
@@ -179,7 +179,7 @@ export class Applier<Result> {
     const confState = this.#options.confStateAfter(entry);
     const { context } =
       entry.type === "EntryConfChange"
-        ? decodeConfChange(entry.data)
+        ? decodeConfChangeV1(entry.data)
         : decodeConfChangeV2(entry.data);
     const change = { index: entry.index, confState, context };
     if (entry.index > this.#known) machine.applyConfChange?.(change);

@@ -122,7 +122,7 @@ export class BareNode<R> {
   readonly #core: RawNode;
   readonly #driver: Driver<R>;
   readonly #machine: StateMachine<R>;
-  readonly #stopTicks: () => void;
+  #stopTicks: () => void = () => {};
   #refused = 0;
   #started = false;
   /** The last one made for a follower: several newcomers at once share it. */
@@ -150,7 +150,7 @@ export class BareNode<R> {
   }
 
   private constructor(options: BareNodeOptions<R>, loaded: Loaded) {
-    const { id, store, machine, timing, clock } = options;
+    const { id, store, machine, timing } = options;
     this.id = id;
     this.#options = options;
     this.#machine = machine;
@@ -180,8 +180,15 @@ export class BareNode<R> {
       },
     );
     this.#driver = this.#makeDriver({ confState, index, term });
-    store.onLost((error) => this.#driver.fail(error));
-    this.#stopTicks = clock.every(timing.tickMs, () => {
+    store.onLost((error) => this.#driver.fail(error, true));
+    this.setTickMs(timing.tickMs);
+  }
+
+  /** From now on a tick takes `ms`. */
+  setTickMs(ms: number): void {
+    this.#stopTicks();
+    if (this.#driver.failed) return;
+    this.#stopTicks = this.#options.clock.every(ms, () => {
       if (this.#started) this.#drive((core) => core.tick());
     });
   }
@@ -238,6 +245,11 @@ export class BareNode<R> {
   /** What the machine has, not what was handed to it. */
   get applied(): Index {
     return this.#driver.applied;
+  }
+
+  /** Term of the log's last entry. */
+  get lastTerm(): Term {
+    return this.#core.termAt(this.#core.basicStatus().lastIndex) ?? 0;
   }
 
   get appliedTerm(): Term {
@@ -334,9 +346,9 @@ export class BareNode<R> {
     this.#drive(turn);
   }
 
-  /** Stops for good, as if storage had failed. */
-  fail(error: unknown): void {
-    this.#driver.fail(error);
+  /** Stops for good: the store failed somebody else. */
+  storeFailed(error: unknown): void {
+    this.#driver.fail(error, true);
   }
 
   /**

@@ -93,7 +93,7 @@ export class Driver<Result> {
         if (write.sync) events.stored(write.entries.length, clock.now() - from);
       },
       durable: (write) => this.#turn(() => this.#durable(write)),
-      failed: (error) => this.fail(error),
+      failed: (error) => this.fail(error, true),
     });
     this.#applier = new Applier<Result>({
       ...options,
@@ -140,10 +140,10 @@ export class Driver<Result> {
   }
 
   /** Stops for good. A leader whose disk failed, and nothing else, names its successor first. */
-  fail(error: unknown): void {
+  fail(error: unknown, storage: boolean = isStorageFailure(error)): void {
     if (this.#failed) return;
     this.#stop();
-    if (isStorageFailure(error)) this.#handOver();
+    if (storage) this.#handOver();
     this.#events.failed(error);
   }
 

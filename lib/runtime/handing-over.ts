@@ -10,18 +10,17 @@ import { timeoutNowMessage } from "../core/messages.js";
 import type { RawNode } from "../core/raw-node.js";
 import type { Message, NodeId } from "../core/types.js";
 
-/** The voter, other than ourselves, that answers and has most of our log; undefined where there is none. */
+/** The voter, other than ourselves, that has most of our log, and among equals one that answers; undefined where there is none. */
 export function bestSuccessor(core: RawNode): NodeId | undefined {
   const { id, confState, peers } = core.status();
-  let best: NodeId | undefined;
-  let reached = -1;
-  for (const voter of confState.voters) {
+  const ranked = confState.voters.flatMap((voter) => {
     const peer = peers.get(voter);
-    if (voter === id || peer === undefined || !peer.recentActive || peer.match <= reached) continue;
-    best = voter;
-    reached = peer.match;
-  }
-  return best;
+    if (voter === id || peer === undefined) return [];
+    const answers = (peer.recentActive ? 2 : 0) + (peer.state === "replicate" ? 1 : 0);
+    return [{ voter, match: peer.match, answers }];
+  });
+  ranked.sort((a, b) => b.match - a.match || b.answers - a.answers);
+  return ranked[0]?.voter;
 }
 
 /** Only appends of our term leave beside the farewell: nothing that speaks of what we have stored. */

@@ -5,7 +5,7 @@
  * (members.ts).
  */
 import { concatBytes } from "../base/bytes.js";
-import { DecodeError, LogboomError } from "../base/errors.js";
+import { DecodeError, isLogboomError, LogboomError } from "../base/errors.js";
 import type { Index } from "../core/types.js";
 import { restoreFrom } from "./applier.js";
 import {
@@ -111,7 +111,7 @@ export class MemberedMachine<Result> implements StateMachine<Result> {
     try {
       this.machine.restore(whole);
     } catch (cause) {
-      if (!(cause instanceof DecodeError)) throw cause;
+      if (!isLogboomError(cause) || cause.code !== "DECODE") throw cause;
       const error = new LogboomError("BAD_INPUT", `the backup was refused: ${cause.message}`, {
         cause,
       });

@@ -17,6 +17,14 @@ export const addressBytesMax = 255;
 
 export type Addresses = ReadonlyMap<NodeId, string>;
 
+/** Who is a member, by which entry, and where each lives. */
+export interface Configuration {
+  /** Of the entry that last changed it: what `ifIndex` is compared with. */
+  readonly index: Index;
+  readonly confState: ConfState;
+  readonly addresses: Addresses;
+}
+
 export type ChangeContext =
   | { readonly type: "addresses"; readonly addresses: Addresses }
   | {

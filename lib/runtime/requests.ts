@@ -8,8 +8,8 @@
  *     refused   3 ‖ id ‖ code ‖ reason ‖ what a person may read
  */
 import { DecodeError, type ErrorCode, LogboomError } from "../base/errors.js";
-import { decodeConfChangeV2, encodeConfChangeV2 } from "../codec/raftpb-confchange.js";
 import * as wire from "../codec/wire.js";
+import { decodeConfChangeV2, encodeConfChangeV2 } from "../core/confchange-codec.js";
 import type { ConfChangeV2, Index, NodeId, Term } from "../core/types.js";
 
 export type Request =

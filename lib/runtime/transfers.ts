@@ -53,7 +53,10 @@ export class Transfers {
   start(message: Message): boolean {
     const { to, snapshot } = message;
     if (snapshot === undefined) return false;
-    this.#out.get(to)?.end("failed");
+    // The core has begun anew with this follower: it must not hear of the former transfer's end.
+    const former = this.#out.get(to);
+    this.#out.delete(to);
+    former?.end("failed");
     if (this.#out.size >= transfersMax) return false;
     const { metadata } = snapshot;
     const unpin = this.#options.pin(metadata);
@@ -67,8 +70,10 @@ export class Transfers {
       send: (peer, frame) => this.#options.send(peer, frame),
       ended: (outcome, storeError) => {
         unpin();
-        if (this.#out.get(to) === transfer) this.#out.delete(to);
-        this.#options.ended(to, metadata, outcome);
+        if (this.#out.get(to) === transfer) {
+          this.#out.delete(to);
+          this.#options.ended(to, metadata, outcome);
+        }
         if (storeError !== undefined) this.#options.storeFailed(storeError);
       },
     });

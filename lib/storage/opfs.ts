@@ -102,7 +102,7 @@ function connect(name: string, start: (() => Worker) | undefined): Link {
 }
 
 function startWorker(): Worker {
-  return new Worker(new URL("./opfs-worker.js", import.meta.url), { type: "module" });
+  return new Worker(new URL("./opfs-worker.bundle.js", import.meta.url), { type: "module" });
 }
 
 function pageSide(link: Link, identity: StoreIdentity): OpenedStore {

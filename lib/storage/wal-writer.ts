@@ -5,8 +5,8 @@
  * and moved when it turns out shorter (one time in sixteen). Entries, the hot path, are written in place.
  */
 import { crc32c } from "../base/crc32c.js";
+import { varintSize } from "../base/protobuf.js";
 import { frameHeaderBytes, framePadding, writeFrameHeader } from "../codec/frame.js";
-import { varintSize } from "../codec/protobuf.js";
 import { entryTag, entryTypes } from "../codec/raftpb-fields.js";
 import { encodeHardState, entrySize } from "../codec/raftpb-log.js";
 import type { Entry, HardState } from "../core/types.js";

@@ -69,3 +69,27 @@ export class Cluster {
     return this.#members.map((member) => member.applied);
   }
 }
+
+/** Appends a follower is sent before a new one takes its place. */
+export const appendsPerLife = 20_000;
+
+/**
+ * A follower that is sent the next of `appends` with each call, and works through it.
+ * @template Message
+ * @param {Message[]} appends
+ * @param {() => Member<Message>} create
+ */
+export function follow(appends, create) {
+  let follower = create();
+  let next = 0;
+  const discard = () => {};
+  return () => {
+    if (next === appends.length) {
+      if (follower.applied < next - 1) throw new Error("a follower that does not follow");
+      follower = create();
+      next = 0;
+    }
+    follower.step(appends[next++]);
+    follower.pump(discard);
+  };
+}

@@ -1,7 +1,7 @@
 /** Ours: three RawNodes, driven as the runtime drives them. A write is durable at once. */
 import { seededRandom } from "../../dist/base/random.js";
 import { RawNode } from "../../dist/core/raw-node.js";
-import { Cluster, compactEvery, compactKeeps } from "./cluster.mjs";
+import { appendsPerLife, Cluster, compactEvery, compactKeeps, follow } from "./cluster.mjs";
 
 /** @typedef {import("../../dist/core/types.js").Message} Message */
 
@@ -61,10 +61,9 @@ class OurMember {
       const { messages, write, committedEntries } = node.ready();
       for (const message of messages) send(message);
       if (write !== undefined) for (const message of node.persisted(write)) send(message);
-      const last = committedEntries[committedEntries.length - 1];
-      if (last !== undefined) {
-        this.applied = last.index;
-        node.applied(last.index);
+      if (committedEntries.length > 0) {
+        this.applied = committedEntries[committedEntries.length - 1].index;
+        node.applied(this.applied);
       }
     }
     if (this.applied - this.compacted >= compactEvery) {
@@ -82,4 +81,45 @@ export function ourCluster(commandBytes) {
   members[0].node.campaign();
   cluster.settle();
   return cluster;
+}
+
+/**
+ * An append of one entry, sent by 1 to 2.
+ * @param {number} index  of the entry
+ * @param {Uint8Array} data
+ * @returns {Message}
+ */
+function append(index, data) {
+  return {
+    type: "MsgApp",
+    to: 2,
+    from: 1,
+    term: 1,
+    logTerm: index > 1 ? 1 : 0,
+    index: index - 1,
+    entries: [{ term: 1, index, type: "EntryNormal", data, unknown: undefined }],
+    commit: index - 1,
+    commitTerm: 0,
+    snapshot: undefined,
+    reject: false,
+    rejectHint: 0,
+    context: new Uint8Array(0),
+    requestSnapshot: 0,
+    priority: 0,
+  };
+}
+
+/** @param {number} commandBytes */
+export function sampleAppend(commandBytes) {
+  return append(100_000, new Uint8Array(commandBytes).fill(0x63));
+}
+
+/**
+ * A follower that is sent one append per call, stores it, acknowledges it and applies what is committed.
+ * @param {number} commandBytes
+ */
+export function ourAppends(commandBytes) {
+  const data = new Uint8Array(commandBytes).fill(0x63);
+  const appends = Array.from({ length: appendsPerLife }, (_, i) => append(i + 1, data));
+  return follow(appends, () => new OurMember(2));
 }

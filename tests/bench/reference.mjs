@@ -6,7 +6,7 @@
  * port takes from it. So package.json overrides those dependencies by an empty package, and nothing native is built.
  */
 import { createRequire } from "node:module";
-import { Cluster, compactEvery, compactKeeps } from "./cluster.mjs";
+import { appendsPerLife, Cluster, compactEvery, compactKeeps, follow } from "./cluster.mjs";
 
 const require = createRequire(import.meta.url);
 const name = "@coaty/consensus.raft";
@@ -81,8 +81,10 @@ class ReferenceMember {
       storage.Append(ready.entries);
       if (!ready.hardState.isEmptyHardState()) storage.SetHardState(ready.hardState);
       for (const message of ready.messages) send(message);
-      const last = ready.committedEntries[ready.committedEntries.length - 1];
-      if (last !== undefined) this.applied = last.index;
+      const { committedEntries } = ready;
+      if (committedEntries.length > 0) {
+        this.applied = committedEntries[committedEntries.length - 1].index;
+      }
       node.advance(ready);
     }
     if (this.applied - this.compacted >= compactEvery) {
@@ -103,4 +105,25 @@ export function referenceCluster(commandBytes) {
   members[0].node.campaign();
   cluster.settle();
   return cluster;
+}
+
+/** @param {number} commandBytes */
+export function referenceAppends(commandBytes) {
+  raft.setLogger(raft.discardLogger);
+  const data = "c".repeat(commandBytes - 2);
+  const appends = Array.from(
+    { length: appendsPerLife },
+    (_, i) =>
+      new raft.Message({
+        type: raft.MessageType.MsgApp,
+        to: "2",
+        from: "1",
+        term: 1,
+        logTerm: i > 0 ? 1 : 0,
+        index: i,
+        commit: i,
+        entries: [new raft.Entry({ term: 1, index: i + 1, data })],
+      }),
+  );
+  return follow(appends, () => new ReferenceMember("2", ["1", "2", "3"]));
 }

@@ -343,12 +343,12 @@ describe("other knobs", () => {
     const solo = new Solo().lead();
     solo.ack(2);
     solo.propose("a");
-    expect(solo.node.inflightsFootprint).toBeGreaterThan(0);
+    expect(solo.status.inflightsBytes).toBeGreaterThan(0);
     solo.node.releaseInflights();
     expect(solo.peer(2).inflight).toBe(1);
     solo.ack(2);
     solo.node.releaseInflights();
-    expect(solo.node.inflightsFootprint).toBe(0);
+    expect(solo.status.inflightsBytes).toBe(0);
     solo.propose("b");
     expect(solo.peer(2).inflight).toBe(1);
   });

@@ -470,8 +470,10 @@ describe("a proposal", () => {
     expect(solo.node.proposalFate(2, 1)).toBe("committed");
     expect(solo.node.proposalFate(3, 1)).toBe("pending");
     solo.tell("MsgApp", 3, { term: 2, index: 2, logTerm: 1, entries: entriesOf([2], 3) });
-    expect(solo.node.proposalFate(3, 1)).toBe("overwritten");
+    // Replaced here; but it may stand in another log, whose owner leads next.
+    expect(solo.node.proposalFate(3, 1)).toBe("pending");
     solo.tell("MsgHeartbeat", 3, { term: 2, commit: 3 });
+    expect(solo.node.proposalFate(3, 1)).toBe("overwritten");
     solo.node.compacted(2);
     expect(solo.node.proposalFate(1, 1)).toBe("unknown");
   });

@@ -85,6 +85,48 @@ test("without a majority the page says whom it waits for; with one again, it wri
   await elsewhere.close();
 });
 
+test("while the only voter is away, the other one says whom it waits for", async ({
+  context,
+  browser,
+}) => {
+  await nameDevice(context, "Kitchen tablet");
+  const tablet = await openTab(context);
+  const elsewhere = await browser.newContext();
+  const phone = await openTab(elsewhere, await inviteOf(tablet));
+  await addCard(phone, "Before");
+  await tablet.close();
+  await expect(phone.locator("#sentence")).toHaveText(
+    "waiting for one peer of the Kitchen tablet",
+    patient,
+  );
+  const pending = addCard(phone, "While alone");
+  const reopened = await openTab(context);
+  await pending;
+  await showCard([reopened, phone], "While alone");
+  await elsewhere.close();
+});
+
+test("a profile whose storage is wiped stops and says so; the others go on", async ({
+  context,
+  browser,
+}) => {
+  const home = await openTabs(context, 2);
+  const elsewhere = await browser.newContext();
+  const phone = await openTab(elsewhere, await inviteOf(home[0] as Page));
+  await haveVoters([...home, phone], 3);
+  await addCard(phone, "Before");
+  await showCard(home, "Before");
+
+  const session = await elsewhere.newCDPSession(phone);
+  const { origin } = new URL(phone.url());
+  await session.send("Storage.clearDataForOrigin", { origin, storageTypes: "all" });
+
+  await expect(phone.locator("#sentence")).toContainText("this tab has stopped for good", patient);
+  await addCard(home[0] as Page, "After");
+  await showCard(home, "After");
+  await elsewhere.close();
+});
+
 test("the profile with the majority goes on without the other", async ({ context, browser }) => {
   const home = await openTabs(context, 2);
   const elsewhere = await browser.newContext();

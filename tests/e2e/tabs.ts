@@ -80,6 +80,11 @@ export async function leaderOf(
   return { leader, followers: pages.filter((page) => page !== leader) };
 }
 
+/** Which peer this tab is. */
+export async function idOf(page: Page): Promise<number> {
+  return await page.evaluate(() => (globalThis.room as BoardRoom).me.id);
+}
+
 /** Adds a card by the API and answers its id, once it is committed and applied in that tab. */
 export async function addCard(page: Page, title: string, column = "todo"): Promise<string> {
   return await page.evaluate(

@@ -31,7 +31,7 @@ if (kind === undefined || !(kind in kinds)) {
   console.error(`torture: say what: ${Object.keys(kinds).join(", ")}; got ${kind ?? "nothing"}`);
   process.exit(2);
 }
-await build(["code"]);
+await build(["code", "worker"]);
 const { run } = await kinds[kind]();
 const result = await run(values);
 for (const finding of result.findings) console.error(finding);

@@ -1,0 +1,362 @@
+/**
+ * RaftNode: a replicated state machine, as one object with promises. What `logboom/runtime` is about.
+ *
+ * Opens on a store, a transport, a state machine, a clock and randomness, all by interface. Every request ends: with its result, or
+ * with a LogboomError whose `outcome` says whether it may still take effect. A request made at a follower goes to the leader. Its
+ * counterpart in Go is hashicorp/raft; what that has as futures are promises here, and every wait takes an AbortSignal.
+ *
+ * Invariant: nothing is acknowledged that a majority has not stored; once closed, everything is settled and no timer is left.
+ * Not here: the loop (driver.ts), what becomes of a proposal (proposals.ts), forwarding, snapshots on the wire (transfers.ts).
+ */
+import { concatBytes } from "../base/bytes.js";
+import { LogboomError } from "../base/errors.js";
+import { type Index, type NodeId, noBytes, noNode, type SnapshotMetadata } from "../core/types.js";
+import { carrierOf, changeOf, type MemberChange } from "./member-changes.js";
+import { type Configuration, memberIds } from "./members.js";
+import type { NodeEvent, NodeEventType } from "./node-events.js";
+import {
+  type Bootstrap,
+  checkAddress,
+  checkReloadable,
+  completeOptions,
+  type RaftNodeOptions,
+  type Reloadable,
+} from "./node-options.js";
+import { type NodeStatus, statsOf } from "./node-status.js";
+import type { Applied } from "./proposals.js";
+import { refusal } from "./refusals.js";
+import { RunningNode } from "./running-node.js";
+
+/** How a request may be given up. What was already sent may still take effect: the error's `outcome` says. */
+export interface Waiting {
+  readonly signal?: AbortSignal;
+}
+
+/** How a change of membership may be made to depend on the configuration it was thought up for. */
+export interface Changing extends Waiting {
+  /** Refused with `PROPOSAL_DROPPED` (`configurationChanged`) unless `configuration.index` is this. */
+  readonly ifIndex?: Index;
+}
+
+/** Bytes of an external backup in one entry. */
+const backupPieceBytes = 256 * 1024;
+/** Commands proposed together. */
+const batchMax = 4096;
+
+export class RaftNode<Result> {
+  readonly #node: RunningNode<Result>;
+  readonly #options: RaftNodeOptions<Result>;
+  #settings: Reloadable;
+
+  /**
+   * Loads the store, restores the machine and begins to take part.
+   *
+   * @throws LogboomError `BAD_CONFIG` (an option against its rule) · `STORAGE_FAILED`, `DECODE` (the snapshot is damaged)
+   */
+  static async open<Result>(options: RaftNodeOptions<Result>): Promise<RaftNode<Result>> {
+    const complete = completeOptions(options);
+    return new RaftNode(options, await RunningNode.open(complete), complete);
+  }
+
+  private constructor(
+    options: RaftNodeOptions<Result>,
+    node: RunningNode<Result>,
+    { snapshotPolicy, tickMs, proposalBytesMax, pendingBytesMax }: Reloadable,
+  ) {
+    this.#options = options;
+    this.#node = node;
+    this.#settings = { snapshotPolicy, tickMs, proposalBytesMax, pendingBytesMax };
+  }
+
+  get id(): NodeId {
+    return this.#options.id;
+  }
+
+  // — commands —
+
+  /**
+   * Replicates `command` and resolves with the machine's result once it is applied on this node.
+   *
+   * @param command  1 to `proposalBytesMax` bytes (default 1 MiB); not copied, so do not reuse the buffer
+   * @throws LogboomError with outcome none: `TOO_LARGE`, `BAD_INPUT` (empty), `NOT_LEADER`, `TOO_MUCH_LOG`, `PROPOSAL_DROPPED` (see
+   *         `reason`: `transferring`, `overwritten`, `tooMuchUncommitted`, `tooManyBytes`) · with outcome unknown: `LEADERSHIP_LOST`,
+   *         `HALTED` · with either: `ABORTED`, `CLOSED`
+   * @see dissertation §6.3 before retrying an unknown outcome, and `SessionClient`
+   */
+  async propose(command: Uint8Array, options: Waiting = {}): Promise<Applied<Result>> {
+    const [applied] = await this.proposeAll([command], options);
+    return applied as Applied<Result>;
+  }
+
+  /** Several commands, appended together and in order, with a result each. At most 4,096. @throws as `propose` */
+  async proposeAll(
+    commands: readonly Uint8Array[],
+    options: Waiting = {},
+  ): Promise<readonly Applied<Result>[]> {
+    if (commands.length === 0) return [];
+    if (commands.length > batchMax) {
+      const text = `at most ${batchMax} commands are proposed together, got ${commands.length}`;
+      throw new LogboomError("TOO_LARGE", text);
+    }
+    for (const command of commands) this.#checkCommand(command);
+    return await this.#node.propose(commands, options.signal);
+  }
+
+  /** Resolves when everything proposed before, by anybody, is applied on this node. @throws as `propose` */
+  async barrier(options: Waiting = {}): Promise<Index> {
+    this.#node.count("raft_barrier_total");
+    const [applied] = await this.#node.propose([noBytes], options.signal);
+    return applied?.index ?? 0;
+  }
+
+  // — reading —
+
+  /**
+   * Runs `query` on the machine once this node's state is at least as new as every command acknowledged to anybody before the call. At
+   * followers and learners too: they ask the leader for an index, not for the state.
+   *
+   * @throws LogboomError `ABORTED`, `CLOSED`, `HALTED`, `PROPOSAL_DROPPED` (100,000 reads wait); while no leader answers it waits
+   */
+  async read<T>(query: () => T, options: Waiting = {}): Promise<T> {
+    await this.readIndex(options);
+    return query();
+  }
+
+  /** The index at which reading is linearizable, once it is applied here. @throws as `read` */
+  readIndex(options: Waiting = {}): Promise<Index> {
+    return this.#node.readIndex(options.signal);
+  }
+
+  /** Resolves when a quorum has confirmed, after the call, that this node leads. @throws LogboomError `NOT_LEADER`, and as `read` */
+  async verifyLeader(options: Waiting = {}): Promise<void> {
+    this.#node.count("raft_verify_leader_total");
+    const { role, term } = this.#node.basicStatus();
+    if (role !== "leader") throw refusal("notLeader");
+    await this.#node.readIndex(options.signal);
+    const now = this.#node.basicStatus();
+    if (now.role !== "leader" || now.term !== term) throw refusal("notLeader");
+  }
+
+  // — membership —
+
+  /** Who is a member, and where. As far as this node has applied. */
+  get configuration(): Configuration {
+    return this.#node.configuration;
+  }
+
+  /** Adds a voter, promotes a learner to one, or moves a voter to another address. @throws as `change` */
+  addVoter(id: NodeId, address?: string, options?: Changing): Promise<Configuration> {
+    return this.change([member(id, "voter", address)], options);
+  }
+
+  /** Adds a member without a vote. @throws as `change` */
+  addLearner(id: NodeId, address?: string, options?: Changing): Promise<Configuration> {
+    return this.change([member(id, "learner", address)], options);
+  }
+
+  /** Gives a learner its vote. @throws as `change`; `BAD_INPUT` for who is no learner here */
+  async promote(id: NodeId, options?: Changing): Promise<Configuration> {
+    this.#checkMember(id, "learners");
+    return await this.change([{ id, becomes: "voter" }], options);
+  }
+
+  /** Takes a voter's vote; it stays as a learner. @throws as `change`; `BAD_INPUT` for who is no voter here */
+  async demote(id: NodeId, options?: Changing): Promise<Configuration> {
+    this.#checkMember(id, "voters");
+    return await this.change([{ id, becomes: "learner" }], options);
+  }
+
+  /** Removes a member. Its id must not be used again. A leader that removes itself steps down. @throws as `change` */
+  remove(id: NodeId, options?: Changing): Promise<Configuration> {
+    return this.change([{ id, becomes: "removed" }], options);
+  }
+
+  /** One voter leaves and another comes, in one joint change. @throws as `change` */
+  replace(
+    leaving: NodeId,
+    coming: NodeId,
+    address?: string,
+    options?: Changing,
+  ): Promise<Configuration> {
+    return this.change(
+      [{ id: leaving, becomes: "removed" }, member(coming, "voter", address)],
+      options,
+    );
+  }
+
+  /**
+   * Any change of membership; more than one member goes through a joint configuration. Resolves with the configuration once it is
+   * applied here and is joint no more.
+   *
+   * @throws LogboomError `BAD_INPUT`, `BAD_CONFIG` (an address); `PROPOSAL_DROPPED` with reason `pendingConfChange`, `mustLeaveJoint`,
+   *         `invalidConfChange` or `configurationChanged`; and as `propose`
+   */
+  async change(
+    members: readonly MemberChange[],
+    { ifIndex = 0, signal }: Changing = {},
+  ): Promise<Configuration> {
+    await this.#node.change(changeOf(members), ifIndex, signal);
+    await this.#node.until(() => this.configuration.confState.votersOutgoing.length === 0, signal);
+    return this.configuration;
+  }
+
+  /** Says where member `id` lives from now on. @throws as `change` */
+  async setAddress(id: NodeId, address: string, options: Changing = {}): Promise<Configuration> {
+    checkAddress(address);
+    this.#checkMember(id);
+    const addresses = new Map([[id, address]]);
+    const change = carrierOf(id, { type: "addresses", addresses });
+    await this.#node.change(change, options.ifIndex ?? 0, options.signal);
+    return this.configuration;
+  }
+
+  /**
+   * Begins a cluster on a node that has nothing yet; all that begin the same one are given the same `bootstrap`.
+   * @throws LogboomError `BAD_CONFIG`; `BAD_INPUT` when there is state already, which is safe to ignore
+   */
+  bootstrap(bootstrap: Bootstrap): Promise<void> {
+    return this.#node.bootstrap(bootstrap);
+  }
+
+  // — leadership —
+
+  /** 0 while none is known. */
+  get leader(): NodeId {
+    return this.#node.basicStatus().leader;
+  }
+
+  get isLeader(): boolean {
+    return this.#node.basicStatus().role === "leader";
+  }
+
+  /** Resolves with the leader's id as soon as one is known. @throws LogboomError `ABORTED`, `CLOSED`, `HALTED` */
+  async waitForLeader({ signal }: Waiting = {}): Promise<NodeId> {
+    await this.#node.until(() => this.leader !== noNode, signal);
+    return this.leader;
+  }
+
+  /** Calls `listener` now and whenever this node begins or ends to lead; never twice with the same. */
+  watchLeadership(listener: (leads: boolean) => void): () => void {
+    let last = this.isLeader;
+    listener(last);
+    return this.observe(() => {
+      if (this.isLeader === last) return;
+      last = this.isLeader;
+      listener(last);
+    }, ["role", "halted"]);
+  }
+
+  /**
+   * Hands leadership to `to`, or to the voter with the longest log, and resolves with who leads then. Meanwhile proposals are refused.
+   *
+   * @throws LogboomError `PROPOSAL_DROPPED` with reason `badTarget`, `alreadyLeader`, `inProgress` or `transferTimedOut`;
+   *         `NOT_LEADER`, `ABORTED`, `CLOSED`, `HALTED`
+   */
+  transferLeadership({
+    to = noNode,
+    signal,
+  }: Waiting & { readonly to?: NodeId } = {}): Promise<NodeId> {
+    return this.#node.transfer(to, signal);
+  }
+
+  // — snapshots and backups —
+
+  /** Takes a snapshot now and cuts the log behind it. Resolves with it, or with the latest where nothing was applied since. */
+  snapshot(): Promise<SnapshotMetadata | undefined> {
+    return this.#node.snapshot();
+  }
+
+  /** The machine's own state as it is now, in chunks: what `restore` takes, here or in another cluster. */
+  backup(): Iterable<Uint8Array> {
+    return this.#options.machine.snapshot();
+  }
+
+  /**
+   * Replaces the machine's state by `backup` on every node at one point of the log; members stay as they are. Commands that are
+   * committed before its last piece are undone with the rest of the state.
+   *
+   * @throws LogboomError `TOO_LARGE` (256 MiB), `BAD_INPUT` (the machine does not take it), and as `change`
+   */
+  async restore(
+    backup: Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+    { signal }: Waiting = {},
+  ): Promise<void> {
+    this.#node.count("raft_restore_total");
+    const chunks: Uint8Array[] = [];
+    if (backup instanceof Uint8Array) chunks.push(backup);
+    else for await (const chunk of backup) chunks.push(chunk);
+    await this.#node.restore(concatBytes(...chunks), backupPieceBytes, signal);
+  }
+
+  // — looking in —
+
+  status(): NodeStatus {
+    return this.#node.status();
+  }
+
+  /** `status` under hashicorp/raft's names. */
+  stats(): Readonly<Record<string, string>> {
+    return statsOf(this.status());
+  }
+
+  /** Calls `listener` for events of `types`, or for those a predicate picks; for all by default. */
+  observe(
+    listener: (event: NodeEvent) => void,
+    filter?: readonly NodeEventType[] | ((event: NodeEvent) => boolean),
+  ): () => void {
+    return this.#node.observe((event) => {
+      const wanted =
+        filter === undefined ||
+        (typeof filter === "function" ? filter(event) : filter.includes(event.type));
+      if (wanted) listener(event);
+    });
+  }
+
+  get settings(): Reloadable {
+    return this.#settings;
+  }
+
+  /** Changes settings while running. @throws LogboomError `BAD_CONFIG`, leaving all as they were */
+  reload(changes: Partial<Reloadable>): Reloadable {
+    const settings = { ...this.#settings, ...changes };
+    checkReloadable(settings);
+    this.#settings = settings;
+    this.#node.reload(settings);
+    return settings;
+  }
+
+  /** Stops: every open request ends with `CLOSED`, transport and store are closed, no timer is left. Idempotent. */
+  close(): Promise<void> {
+    return this.#node.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #checkCommand(command: Uint8Array): void {
+    const { proposalBytesMax } = this.#settings;
+    if (!(command instanceof Uint8Array) || command.length === 0) {
+      throw new LogboomError("BAD_INPUT", "a command is a Uint8Array of at least one byte");
+    }
+    if (command.length <= proposalBytesMax) return;
+    const text = `the command takes ${command.length} bytes, at most ${proposalBytesMax} are allowed`;
+    throw new LogboomError("TOO_LARGE", text);
+  }
+
+  #checkMember(id: NodeId, list?: "voters" | "learners"): void {
+    const { confState } = this.configuration;
+    const known = list === undefined ? memberIds(confState).has(id) : confState[list].includes(id);
+    if (known) return;
+    const what = list === "voters" ? "voter" : list === "learners" ? "learner" : "member";
+    throw new LogboomError("BAD_INPUT", `node ${id} is no ${what} of the configuration known here`);
+  }
+}
+
+function member(
+  id: NodeId,
+  becomes: "voter" | "learner",
+  address: string | undefined,
+): MemberChange {
+  return address === undefined ? { id, becomes } : { id, becomes, address };
+}

@@ -1,0 +1,210 @@
+/**
+ * The second phase of a seed: a random quorum is healed, everything else stays as bad as it is, and the quorum must recover.
+ *
+ * L1 a leader exists and stays · L2 what clients wait for ends · L3 the quorum agrees · L4 no joint configuration remains · L5 followers
+ * are replicated to · L6, L7 terms stand still · L8 no storm of messages.
+ */
+import type { Raft } from "../core/raft.js";
+import { raftOf } from "../core/raw-node.js";
+import { type NodeId, noBytes } from "../core/types.js";
+import { isQuorum } from "./conf-model.js";
+import type { EventQueue } from "./event-queue.js";
+import { Violation } from "./invariants.js";
+import type { Ledger } from "./ledger.js";
+import { memberIds } from "./nemesis.js";
+import type { SimNetwork } from "./network.js";
+import type { SimClients } from "./sim-clients.js";
+import type { SimNode } from "./sim-node.js";
+import { pick, type SimOptions, stream } from "./sim-options.js";
+
+/** What is healed. */
+export interface Ailing {
+  readonly options: SimOptions;
+  readonly queue: EventQueue;
+  readonly ledger: Ledger;
+  readonly network: SimNetwork;
+  readonly nodes: readonly SimNode[];
+  readonly clients: SimClients;
+  /** Who leads the latest term. */
+  readonly leader: SimNode | undefined;
+  /** Its store was wiped, and the id with it. */
+  isGone(id: NodeId): boolean;
+  runUntil(until: number, done: () => boolean): boolean;
+}
+
+/** Election timeouts within which the core must have recovered. */
+const recoverTimeouts = 60;
+/** Election timeouts for which it must then stay as it is. */
+const stayTimeouts = 20;
+
+export function checkLiveness(simulation: Ailing): void {
+  const { options, queue, ledger } = simulation;
+  const core = chooseCore(simulation);
+  if (core === undefined) {
+    ledger.note("no quorum was left to recover");
+    return;
+  }
+  heal(simulation, core);
+  const timeoutMs = options.electionTicks * options.tickMs * (1 + options.skew);
+  const slowest = 20 * (options.network.minMs + options.disk.meanMs + options.applyMs);
+  const until = queue.now + recoverTimeouts * (timeoutMs + slowest);
+  const leaveJoint = (): void => {
+    const leader = simulation.leader;
+    if (
+      leader !== undefined &&
+      leader.confState.votersOutgoing.length > 0 &&
+      !leader.confState.autoLeave
+    ) {
+      leader.drive((node) =>
+        node.proposeConfChange({
+          transition: "auto",
+          changes: [],
+          context: noBytes,
+          unknown: undefined,
+        }),
+      );
+    }
+    queue.after(10 * options.tickMs, leaveJoint);
+  };
+  leaveJoint();
+  let unmet = "L1";
+  const met = (): boolean => {
+    unmet = firstUnmet(simulation, core) ?? "";
+    return unmet === "";
+  };
+  // What held at the moment of healing may fall once more, when a leader finds that it had lost its quorum.
+  do {
+    const recovered = simulation.runUntil(until, met);
+    if (!recovered) throw new Violation(unmet, situation(simulation, core, unmet));
+  } while (!stays(simulation, core, stayTimeouts * timeoutMs, queue.now < until));
+  ledger.note("recovered");
+}
+
+function situation(simulation: Ailing, core: readonly SimNode[], unmet: string): string {
+  const ids = core.map(({ id }) => id).join();
+  const nodes = core.map((node) => {
+    const raft = raftAt(node);
+    return `${node.id}: ${raft?.role} term ${raft?.term} leader ${raft?.leader} commit ${raft?.log.committed} applied ${node.applied}`;
+  });
+  return `not within ${recoverTimeouts} election timeouts after healing ${ids} (${unmet}, others ${simulation.options.others}); ${nodes.join("; ")}; ${simulation.clients.waiting} operations wait`;
+}
+
+/** A smallest set of living stores that is a quorum, chosen at random. */
+function chooseCore(simulation: Ailing): SimNode[] | undefined {
+  const { ledger, options, nodes } = simulation;
+  const conf = ledger.latestConf;
+  const random = stream(options.seed, "core");
+  const core = new Set<NodeId>();
+  const left = nodes.filter(
+    ({ id }) => conf.voters.includes(id) || conf.votersOutgoing.includes(id),
+  );
+  while (!isQuorum(conf, (id) => core.has(id))) {
+    if (left.length === 0) return undefined;
+    const node = pick(random, left);
+    left.splice(left.indexOf(node), 1);
+    core.add(node.id);
+  }
+  // A change may be in their logs that makes others voters: then these are needed as well.
+  const newest = newestConf(simulation, core);
+  for (const node of nodes) if (newest.includes(node.id)) core.add(node.id);
+  if (newest.some((id) => simulation.isGone(id))) return undefined;
+  return nodes.filter(({ id }) => core.has(id));
+}
+
+/** Voters named by configuration entries that somebody of the core holds and has not seen committed. */
+function newestConf(simulation: Ailing, core: ReadonlySet<NodeId>): NodeId[] {
+  const named = new Set<NodeId>();
+  const { ledger } = simulation;
+  for (const node of simulation.nodes) {
+    if (!core.has(node.id)) continue;
+    for (const { index, type } of node.disk.flushed.entries) {
+      if (type !== "EntryNormal" && index > ledger.lastCommitted)
+        for (const other of simulation.nodes) named.add(other.id);
+    }
+  }
+  return [...named];
+}
+
+function heal(simulation: Ailing, core: readonly SimNode[]): void {
+  const { nodes, network, options, clients } = simulation;
+  network.calm = true;
+  const inside = (node: SimNode): boolean => core.includes(node);
+  for (const a of nodes) {
+    for (const b of nodes) {
+      network.unclog(a.id, b.id);
+      network.mend(a.id, b.id);
+      const apart = inside(a) !== inside(b);
+      if (apart && (options.others === "cut" || (options.others === "deaf" && inside(a))))
+        network.cut(a.id, b.id);
+    }
+  }
+  clients.slots = core.map(({ slot }) => slot);
+  clients.patient = true;
+  for (const node of nodes) {
+    node.disk.slowMs = 0;
+    node.disk.failNext = false;
+    if (!inside(node) && options.others === "dead") {
+      node.crash(1);
+      continue;
+    }
+    if (node.running && node.frozen) node.thaw();
+    if (!node.running) node.start();
+  }
+}
+
+/** The first of the promises of recovery that does not hold yet. */
+function firstUnmet(simulation: Ailing, core: readonly SimNode[]): string | undefined {
+  const leader = simulation.leader;
+  if (leader === undefined) return "L1";
+  const raft = raftAt(leader);
+  if (raft === undefined) return "L1";
+  for (const node of core) {
+    if (!node.running) return "L1";
+    const own = raftAt(node);
+    if (own !== undefined && raft.tracker.isVoter(node.id) && own.leader !== leader.id) return "L1";
+  }
+  // Who is no member learns of nothing: clients sit with those who are.
+  const members = memberIds(leader.confState);
+  simulation.clients.slots = core.filter(({ id }) => members.includes(id)).map(({ slot }) => slot);
+  if (simulation.clients.waiting > 0) return "L2";
+  if (leader.confState.votersOutgoing.length > 0) return "L4";
+  const { committed, lastIndex } = raft.log;
+  if (committed < lastIndex) return "L3";
+  for (const node of core) {
+    const progress = raft.tracker.progress.get(node.id);
+    if (progress === undefined) continue;
+    if (node.applied < committed) return "L3";
+    if (progress.state !== "replicate" && node !== leader) return "L5";
+  }
+  return undefined;
+}
+
+/** From here on nothing may move: same leader, same term, and few messages. False: it fell, and may once more. */
+function stays(simulation: Ailing, core: readonly SimNode[], ms: number, again: boolean): boolean {
+  const { queue, leader, options } = simulation;
+  if (leader === undefined) return false;
+  const { term } = leader;
+  const before = queue.count;
+  const fell = (): boolean => !leader.leads || leader.term !== term;
+  simulation.runUntil(queue.now + ms, fell);
+  if (fell() && options.preVote) {
+    if (again) return false;
+    const now = `${leader.leads ? "leads" : "follows in"} term ${leader.term}`;
+    throw new Violation("L1", `leader ${leader.id} of term ${term} did not stay: now ${now}`);
+  }
+  // Ticks, heartbeats and their answers, the odd election of who is outside.
+  const bound = (20 * ms * simulation.nodes.length) / options.tickMs + 200;
+  const count = queue.count - before;
+  if (count > bound) {
+    throw new Violation("L8", `${count} events in ${ms} ms of rest, at most ${bound}`);
+  }
+  for (const node of core) {
+    if (node.term <= term + 3 || !options.preVote) continue;
+    throw new Violation("L7", `node ${node.id} went to term ${node.term} from ${term}`);
+  }
+  return true;
+}
+
+function raftAt({ core }: SimNode): Raft | undefined {
+  return core === undefined ? undefined : raftOf(core);
+}

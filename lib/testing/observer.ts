@@ -1,0 +1,246 @@
+/**
+ * Observer: calls each invariant where what it speaks of can change, and counts what must happen sometimes.
+ *
+ * A look after every call of a core compares a few numbers; the dearer checks run when one of them moved.
+ */
+import { InvariantError, type LogboomError } from "../base/errors.js";
+import { type RawNode, raftOf } from "../core/raw-node.js";
+import type {
+  ConfState,
+  Entry,
+  Index,
+  Message,
+  NodeId,
+  SnapshotMetadata,
+  Term,
+  Write,
+} from "../core/types.js";
+import type { Applied } from "../machines/replica.js";
+import * as check from "./invariants.js";
+import { Violation, type Watched } from "./invariants.js";
+import type { Ledger } from "./ledger.js";
+import type { Image } from "./record-disk.js";
+import { hashBytes, hashValue } from "./trace-hash.js";
+
+/** States are hashed at every index that this divides, and whenever a replica was restored. */
+const stateEvery = 8;
+
+/** What the observer asks of a node. */
+export interface ObservedNode {
+  readonly id: NodeId;
+  readonly core: RawNode | undefined;
+  readonly disk: { readonly flushed: Image };
+  readonly replica: { snapshot(): Iterable<Uint8Array> };
+  readonly applied: Index;
+  readonly confState: ConfState;
+  readonly failed: boolean;
+}
+
+interface Eye extends Watched {
+  node: ObservedNode;
+  /** Terms of the entries handed to the disk in this life, by index. */
+  readonly handedTerms: Map<Index, Term>;
+  wasLearner: boolean;
+}
+
+export class Observer {
+  readonly ledger: Ledger;
+  readonly #eyes = new Map<NodeId, Eye>();
+  readonly #durable: (id: NodeId) => Image | undefined;
+  /** A node may stop for good: its store was rolled back on purpose. */
+  mayStop: (id: NodeId) => boolean = () => false;
+
+  constructor(ledger: Ledger, durable: (id: NodeId) => Image | undefined) {
+    this.ledger = ledger;
+    this.#durable = durable;
+  }
+
+  sometimes(what: string): void {
+    this.ledger.note(what);
+  }
+
+  #eye(node: ObservedNode): Eye {
+    const eye = this.#eyes.get(node.id);
+    if (eye === undefined) throw new Error(`node ${node.id} was never started`);
+    return eye;
+  }
+
+  started(node: ObservedNode): void {
+    if (node.core === undefined) return;
+    const raft = raftOf(node.core);
+    const { flushed } = node.disk;
+    const handedTerms = new Map<Index, Term>();
+    for (const { index, term } of flushed.entries) handedTerms.set(index, term);
+    const eye: Eye = {
+      node,
+      id: node.id,
+      raft,
+      flushed,
+      handed: flushed.lastIndex,
+      handedTerms,
+      wasLearner: raft.ownProgress?.isLearner === true,
+      seen: { role: raft.role, term: raft.term, commit: 0, last: raft.log.lastIndex },
+    };
+    this.#eyes.set(node.id, eye);
+    check.termsOnlyGrow(this.ledger, eye);
+    check.configurationIsTrue(this.ledger, eye);
+    if (node.confState.votersOutgoing.length > 0)
+      this.sometimes("joint configuration across a restart");
+    if (node.applied > 0) this.#hashState(node);
+    this.look(node);
+  }
+
+  /** After every call of the core. */
+  look(node: ObservedNode): void {
+    if (node.core === undefined) return;
+    const eye = this.#eye(node);
+    const { raft, seen } = eye;
+    const { role, term, log } = raft;
+    if (term !== seen.term) check.termsOnlyGrow(this.ledger, eye);
+    if (log.committed !== seen.commit) {
+      check.commitInRange(this.ledger, eye);
+      check.committedByQuorum(this.ledger, eye, this.#durable);
+    }
+    if (log.lastIndex !== seen.last) check.leaderAppendOnly(this.ledger, eye);
+    if (role === "leader") {
+      if (seen.role !== "leader" || seen.term !== term) this.#elected(eye);
+      check.progressIsTrue(this.ledger, eye, this.#durable);
+      check.uncommittedIsTrue(this.ledger, eye);
+    }
+    seen.role = role;
+    seen.term = term;
+    seen.commit = log.committed;
+    seen.last = log.lastIndex;
+  }
+
+  #elected(eye: Eye): void {
+    const { ledger } = this;
+    check.electionSafety(ledger, eye);
+    check.onlyVotersLead(ledger, eye);
+    check.electedByQuorum(ledger, eye);
+    check.leaderCompleteness(ledger, eye);
+    check.leadersIntersect(ledger, eye, this.#living());
+    this.sometimes("leader elected");
+    for (const other of this.#living()) {
+      if (other !== eye && other.raft.role === "leader")
+        this.sometimes("two leaders in different terms");
+    }
+    if (eye.node.confState.votersOutgoing.length > 0)
+      this.sometimes("leader elected in a joint configuration");
+  }
+
+  *#living(): Iterable<Eye> {
+    for (const eye of this.#eyes.values())
+      if (eye.node.id === eye.id && eye.node.core !== undefined) yield eye;
+  }
+
+  /** After a whole turn. */
+  settled(node: ObservedNode): void {
+    check.withinBounds(this.ledger, this.#eye(node));
+  }
+
+  /** Around the step of a message. */
+  stepping<T>(node: ObservedNode, message: Message, step: () => T): T {
+    const { raft } = this.#eye(node);
+    if (message.type !== "MsgPreVote") return step();
+    const before = check.preVoteState(raft);
+    const result = step();
+    check.preVoteBindsNobody(before, raft);
+    if (raft.ownProgress?.isLearner === true) this.sometimes("a learner is asked for its vote");
+    return result;
+  }
+
+  sending(node: ObservedNode, message: Message): void {
+    const eye = this.#eye(node);
+    if (node.failed) throw new Violation("I37", `node ${node.id} speaks after its disk failed`);
+    check.saidIsDurable(this.ledger, eye, message);
+    if (message.type === "MsgApp") check.appendIsContiguous(this.ledger, eye, message);
+    else if (message.type === "MsgTimeoutNow") this.sometimes("leadership handed over");
+    else if (message.type === "MsgSnap") this.sometimes("snapshot sent");
+  }
+
+  /** A write is handed to the disk. */
+  handing(node: ObservedNode, write: Write): void {
+    const eye = this.#eye(node);
+    const { handedTerms } = eye;
+    if (write.snapshot !== undefined) eye.handed = write.snapshot.metadata.index;
+    const first = write.entries[0];
+    if (first === undefined) {
+      if (write.snapshot !== undefined) handedTerms.clear();
+      return;
+    }
+    check.cutsOnlyConflicts(this.ledger, eye, write, (index) => handedTerms.get(index));
+    check.logMatching(this.ledger, eye, write);
+    check.oneChangeAtATime(this.ledger, eye, write);
+    if (first.index < eye.handed && write.snapshot === undefined)
+      this.sometimes("log cut by two entries or more");
+    if (write.snapshot !== undefined) handedTerms.clear();
+    for (let index = first.index; index <= eye.handed; index++) handedTerms.delete(index);
+    for (const { index, term } of write.entries) handedTerms.set(index, term);
+    eye.handed = first.index + write.entries.length - 1;
+  }
+
+  applying(node: ObservedNode, entry: Entry): void {
+    check.appliedInOrder(node.id, node.applied, entry);
+    check.appliedIsCommitted(this.ledger, node.id, entry);
+    check.leavesJointOnce(this.ledger, entry);
+  }
+
+  /** An entry was applied (`outcome`), or the state replaced. */
+  applied(node: ObservedNode, outcome: Applied | undefined): void {
+    const { applied: index } = node;
+    if (outcome === undefined) {
+      this.#hashState(node);
+      check.configurationIsTrue(this.ledger, this.#eye(node));
+      return;
+    }
+    const { kind } = outcome;
+    if ((kind === "done" || kind === "rejected") && outcome.repeated)
+      this.sometimes("a repeated command was met");
+    check.equalStates(this.ledger, "outcomes", node.id, index, hashValue(withoutCause(outcome)));
+    if (index % stateEvery === 0) this.#hashState(node);
+  }
+
+  #hashState(node: ObservedNode): void {
+    let hash = 0;
+    for (const chunk of node.replica.snapshot()) hash = hashBytes(hash, chunk);
+    check.equalStates(this.ledger, "states", node.id, node.applied, hash);
+  }
+
+  installing(node: ObservedNode, metadata: SnapshotMetadata): void {
+    check.installMovesForward(node.id, node.applied, metadata);
+    check.snapshotIsTrue(this.ledger, node.id, metadata, metadata.index);
+    this.sometimes(
+      node.applied === 0 ? "snapshot installed over nothing" : "snapshot installed over a log",
+    );
+  }
+
+  snapshotMade(node: ObservedNode, metadata: SnapshotMetadata): void {
+    check.snapshotIsTrue(this.ledger, node.id, metadata, node.applied);
+  }
+
+  compacting(node: ObservedNode, upTo: Index): void {
+    check.compactedIsCovered(node.id, upTo, node.disk.flushed);
+  }
+
+  nodeStopped(node: ObservedNode, error: LogboomError): void {
+    if (!this.mayStop(node.id)) throw new Violation("stopped", `node ${node.id}: ${error.message}`);
+  }
+}
+
+function withoutCause(outcome: Applied): unknown {
+  if (outcome.kind === "malformed") return outcome.kind;
+  const { kind, client, sequence } = outcome;
+  if (kind === "done") return [kind, client, sequence, outcome.result ?? null, outcome.repeated];
+  if (kind === "rejected") return [kind, client, sequence, outcome.reason, outcome.repeated];
+  return [kind, client, sequence];
+}
+
+/** What a broken assertion of the library's own is reported as. */
+export function asViolation(error: unknown): Violation {
+  if (error instanceof Violation) return error;
+  if (error instanceof InvariantError) return new Violation("assertion", error.message);
+  const text =
+    error instanceof Error ? `${error.name}: ${error.message}\n${error.stack}` : String(error);
+  return new Violation("exception", text);
+}

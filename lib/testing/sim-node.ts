@@ -1,0 +1,464 @@
+/**
+ * SimNode: one slot of a simulated cluster: a real core, a real replica, the real codec, over a RecordDisk.
+ *
+ * It does what runtime's driver does (send, persist one write at a time and join what waits, apply, snapshot, compact), but
+ * synchronously and with completions as events, so that a crash can come between any two steps. Every call of the core is
+ * looked at by the invariants before the next one.
+ */
+import { concatBytes } from "../base/bytes.js";
+import type { Random } from "../base/random.js";
+import { decodeMessages, encodeMessages } from "../codec/raftpb.js";
+import { RawNode, raftOf } from "../core/raw-node.js";
+import type { ProposeResult } from "../core/results.js";
+import {
+  type ConfState,
+  type Entry,
+  emptyConfState,
+  type Index,
+  type Message,
+  type NodeId,
+  type ReadState,
+  type Snapshot,
+  type Term,
+  type Write,
+} from "../core/types.js";
+import { decodeCommand, type Stamp, stamp } from "../machines/command.js";
+import type { AnyMachine } from "../machines/machine.js";
+import { type Applied, createReplica, type Replica } from "../machines/replica.js";
+import { createStamper } from "../machines/stamper.js";
+import { controlFrame, packFrame, raftFrame, unpackFrame } from "../runtime/frames.js";
+import { joinWrites } from "../storage/join-writes.js";
+import type { Observer } from "./observer.js";
+import type { RecordDisk } from "./record-disk.js";
+import { exponential, type SimOptions } from "./sim-options.js";
+
+/** What a node needs of the world around it. */
+export interface NodeWorld {
+  readonly options: SimOptions;
+  readonly machine: AnyMachine;
+  readonly observer: Observer;
+  now(): number;
+  after(ms: number, run: () => void): void;
+  send(from: SimNode, to: NodeId, frame: Uint8Array): boolean;
+  /** A line for the log: what happened, to whom, and about what. */
+  log(node: SimNode, what: string, about?: unknown): void;
+  applied(node: SimNode, outcome: Applied, index: Index): void;
+  /** The replica's state was replaced, or a read may be served now. */
+  progressed(node: SimNode): void;
+  read(node: SimNode, state: ReadState): void;
+  droppedRead(node: SimNode, context: Uint8Array): void;
+}
+
+/** A crash in the middle of a turn: nothing after it happens. */
+export class Halt extends Error {}
+
+export class SimNode {
+  readonly slot: number;
+  id: NodeId;
+  disk: RecordDisk;
+  /** Raised by each start and each crash. */
+  life = 0;
+  core: RawNode | undefined;
+  observer: Observer;
+  replica: Replica<unknown>;
+  applied: Index = 0;
+  appliedTerm: Term = 0;
+  confState: ConfState = emptyConfState;
+  frozenUntil = 0;
+  failed = false;
+  wallOffset = 0;
+  readonly #world: NodeWorld;
+  readonly #random: Random;
+  readonly #diskRandom: Random;
+  #waiting: Write | undefined;
+  #inFlight: Write | undefined;
+  #applyQueue: Entry[] = [];
+  #applying = false;
+  #sinceSnapshot = 0;
+  #snapshotting = false;
+  #stamp: (() => Stamp) | undefined;
+  #sentSnapshot: Snapshot | undefined;
+  /** Frames that came while it was frozen. */
+  #inbox: { readonly from: NodeId; readonly frame: Uint8Array }[] = [];
+  readonly #tickMs: number;
+
+  constructor(
+    slot: number,
+    id: NodeId,
+    disk: RecordDisk,
+    world: NodeWorld,
+    random: Random,
+    diskRandom: Random,
+  ) {
+    this.slot = slot;
+    this.id = id;
+    this.disk = disk;
+    this.#world = world;
+    this.#random = random;
+    this.#diskRandom = diskRandom;
+    const { skew, tickMs } = world.options;
+    this.#tickMs = tickMs * (1 + skew * (random.below(2_001) / 1_000 - 1));
+    this.observer = world.observer;
+    this.replica = createReplica<unknown>(world.machine);
+  }
+
+  get running(): boolean {
+    return this.core !== undefined;
+  }
+
+  get frozen(): boolean {
+    return this.frozenUntil > this.#world.now();
+  }
+
+  get leads(): boolean {
+    return this.core !== undefined && raftOf(this.core).role === "leader";
+  }
+
+  get term(): Term {
+    return this.core === undefined ? 0 : raftOf(this.core).term;
+  }
+
+  // — life and death —
+
+  start(): void {
+    const { options, machine } = this.#world;
+    const { flushed } = this.disk;
+    this.life++;
+    this.failed = false;
+    this.frozenUntil = 0;
+    this.replica = createReplica<unknown>(machine);
+    const body = flushed.snapshot;
+    if (body !== undefined) this.replica.restore(body.data);
+    this.applied = body?.metadata.index ?? 0;
+    this.appliedTerm = body?.metadata.term ?? 0;
+    this.confState = body?.metadata.confState ?? emptyConfState;
+    this.#waiting = undefined;
+    this.#inFlight = undefined;
+    this.#applyQueue = [];
+    this.#applying = false;
+    this.#sinceSnapshot = 0;
+    this.#snapshotting = false;
+    this.#stamp = undefined;
+    this.#sentSnapshot = undefined;
+    this.#inbox = [];
+    this.core = new RawNode(
+      {
+        id: this.id,
+        random: this.#random,
+        snapshot: (_to, atLeast) => this.#snapshotNow(atLeast),
+        electionTicks: options.electionTicks,
+        heartbeatTicks: options.heartbeatTicks,
+        preVote: options.preVote,
+        checkQuorum: true,
+        reads: options.reads,
+        forwardProposals: false,
+        batchAppends: options.batchAppends,
+        skipBroadcastCommit: options.skipBroadcastCommit,
+        reportCommit: options.reportCommit,
+        inflightAppendsMax: options.inflightAppendsMax,
+        appendBytesMax: options.appendBytesMax,
+        applyBytesMax: 2_000,
+        uncommittedBytesMax: options.uncommittedBytesMax,
+        applyUnpersisted: { entries: options.applyUnpersisted, roles: "all" },
+      },
+      {
+        hardState: flushed.hardState,
+        confState: this.confState,
+        compacted: flushed.compacted,
+        entries: flushed.entries,
+        applied: this.applied,
+      },
+    );
+    this.#world.log(this, "start");
+    this.observer.started(this);
+    this.drive(() => {});
+    const { life } = this;
+    const tick = (): void => {
+      if (this.life !== life) return;
+      if (!this.frozen) {
+        this.#world.log(this, "tick");
+        this.drive((core) => core.tick());
+      }
+      this.#world.after(this.#tickMs, tick);
+    };
+    this.#world.after(this.#random.below(10), tick);
+  }
+
+  /** The process ends without a word. */
+  crash(survives: number): void {
+    if (!this.running) return;
+    if (this.leads && this.disk.busy)
+      this.observer.sometimes("leader crashed between append and sync");
+    this.#world.log(this, "crash");
+    this.core = undefined;
+    this.life++;
+    const lost = this.disk.crash(this.#diskRandom, survives);
+    if (lost) this.observer.sometimes("crash lost a write under way");
+  }
+
+  thaw(): void {
+    this.frozenUntil = 0;
+    const inbox = this.#inbox;
+    this.#inbox = [];
+    if (inbox.length > 0) this.observer.sometimes("burst after a freeze");
+    for (const { from, frame } of inbox) this.receive(from, frame);
+  }
+
+  // — input —
+
+  /** Runs `input` on the core, then all that follows from it. */
+  drive<T>(input: (core: RawNode) => T): T | undefined {
+    const { core } = this;
+    if (core === undefined) return undefined;
+    const result = input(core);
+    this.observer.look(this);
+    this.#pump(core);
+    return result;
+  }
+
+  receive(from: NodeId, frame: Uint8Array): void {
+    if (this.core === undefined) return;
+    if (this.frozen) {
+      this.#inbox.push({ from, frame });
+      return;
+    }
+    const { kind, body } = unpackFrame(frame);
+    if (kind === controlFrame) {
+      this.#world.log(this, "command from", from);
+      this.propose(body);
+      return;
+    }
+    for (const message of decodeMessages(body)) {
+      if (this.core === undefined) return;
+      this.#world.log(this, "gets", message);
+      this.drive((core) => this.observer.stepping(this, message, () => core.step(message)));
+    }
+  }
+
+  /** Puts a command on its way: into the log when we lead, else to whom we believe to. */
+  submit(command: Uint8Array): boolean {
+    if (this.core === undefined || this.frozen) return false;
+    const { role, leader } = raftOf(this.core);
+    if (role === "leader") return this.propose(command);
+    return leader !== 0 && this.#world.send(this, leader, packFrame(controlFrame, command));
+  }
+
+  propose(command: Uint8Array): boolean {
+    const times = this.#stamp?.();
+    if (times === undefined || !this.leads) return false;
+    decodeCommand(command);
+    const result = this.drive((core): ProposeResult => core.propose(stamp(command, times)));
+    return result?.accepted === true;
+  }
+
+  // — the loop —
+
+  #pump(core: RawNode): void {
+    while (this.core === core && core.hasReady()) {
+      const { messages, write, committedEntries, readStates, droppedReads, softState } =
+        core.ready();
+      this.#send(core, messages);
+      if (softState !== undefined) this.#roleChanged(softState.role === "leader");
+      if (write !== undefined) this.#enqueue(write);
+      this.#take(core, committedEntries);
+      for (const state of readStates) this.#world.read(this, state);
+      for (const context of droppedReads) this.#world.droppedRead(this, context);
+    }
+    if (this.core === core) this.#afterPump(core);
+  }
+
+  #afterPump(core: RawNode): void {
+    this.observer.settled(this);
+    if (core.stopped !== undefined) this.observer.nodeStopped(this, core.stopped);
+    this.#maybeSnapshot();
+    this.#world.progressed(this);
+  }
+
+  #roleChanged(leads: boolean): void {
+    const clock = {
+      now: () => this.#world.now(),
+      wall: () => 1_700_000_000_000 + this.#world.now() + this.wallOffset,
+      after: () => () => {},
+      every: () => () => {},
+    };
+    this.#stamp = leads ? createStamper(clock, this.replica.logTime) : undefined;
+  }
+
+  #send(core: RawNode, messages: readonly Message[]): void {
+    for (const message of messages) {
+      this.observer.sending(this, message);
+      this.#world.log(this, "sends", message);
+      const sent = this.#world.send(
+        this,
+        message.to,
+        packFrame(raftFrame, encodeMessages([message])),
+      );
+      if (message.type === "MsgSnap") this.#awaitSnapshot(core, message, sent);
+      else if (!sent && message.type === "MsgApp") {
+        core.reportUnreachable(message.to);
+        this.observer.look(this);
+      }
+    }
+  }
+
+  /** A transport must say what became of a snapshot, or the peer waits for ever. */
+  #awaitSnapshot(core: RawNode, { to }: Message, sent: boolean): void {
+    const { electionTicks, tickMs } = this.#world.options;
+    this.#world.after(sent ? 2 * electionTicks * tickMs : 0, () => {
+      if (this.core !== core) return;
+      this.#world.log(this, "snapshot report", to);
+      this.drive(() => core.reportSnapshot(to, "failed"));
+    });
+  }
+
+  // — the disk —
+
+  #enqueue(write: Write): void {
+    this.observer.handing(this, write);
+    this.#waiting = this.#waiting === undefined ? write : joinWrites(this.#waiting, write);
+    this.#writeNext();
+  }
+
+  #writeNext(): void {
+    const write = this.#waiting;
+    if (write === undefined || this.#inFlight !== undefined || this.failed) return;
+    this.#waiting = undefined;
+    this.#inFlight = write;
+    this.disk.begin(write);
+    const { life } = this;
+    const { meanMs } = this.#world.options.disk;
+    const ms = (meanMs === 0 ? 0 : exponential(this.#diskRandom, meanMs)) + this.disk.slowMs;
+    this.#world.after(ms, () => {
+      if (this.life === life) this.#written(write);
+    });
+  }
+
+  #written(write: Write): void {
+    const { core } = this;
+    if (core === undefined) return;
+    this.#inFlight = undefined;
+    if (this.disk.failNext) {
+      this.#diskFails();
+      return;
+    }
+    this.disk.finish();
+    this.#world.log(this, "durable", write.id);
+    if (write.snapshot !== undefined) this.#restore(core, write.snapshot);
+    const owed = core.persisted(write);
+    this.observer.look(this);
+    this.#send(core, owed);
+    this.#writeNext();
+    this.#pump(core);
+  }
+
+  /** The first failure ends it: nothing is said or written any more, as after a crash, until the store is opened anew. */
+  #diskFails(): void {
+    this.observer.sometimes("disk failed");
+    this.#world.log(this, "disk fails");
+    this.crash(this.#world.options.disk.survives);
+    this.#world.after(50 + this.#random.below(300), () => {
+      if (!this.running) this.start();
+    });
+  }
+
+  // — the machine —
+
+  #take(core: RawNode, entries: readonly Entry[]): void {
+    if (entries.length === 0) return;
+    const { applyMs } = this.#world.options;
+    if (applyMs === 0) {
+      for (const entry of entries) this.#apply(core, entry);
+      core.applied(this.applied);
+      this.observer.look(this);
+      return;
+    }
+    for (const entry of entries) this.#applyQueue.push(entry);
+    this.#applyLater(core, applyMs);
+  }
+
+  #applyLater(core: RawNode, ms: number): void {
+    if (this.#applying) return;
+    this.#applying = true;
+    this.#world.after(this.#random.below(2 * ms), () => {
+      if (this.core !== core) return;
+      this.#applying = false;
+      const batch = this.#applyQueue.splice(0, 3);
+      if (batch.length === 0) return;
+      this.#world.log(this, "applies", batch.length);
+      for (const entry of batch) this.#apply(core, entry);
+      this.drive(() => core.applied(this.applied));
+      if (this.#applyQueue.length > 0) this.#applyLater(core, ms);
+    });
+  }
+
+  #apply(core: RawNode, entry: Entry): void {
+    this.observer.applying(this, entry);
+    this.#sinceSnapshot++;
+    if (entry.type !== "EntryNormal") {
+      this.confState = core.applyConfChange(entry);
+      this.applied = entry.index;
+      this.appliedTerm = entry.term;
+      this.#world.log(this, "configuration", this.confState);
+      this.observer.look(this);
+      return;
+    }
+    const { index, term, data } = entry;
+    const outcome = data.length > 0 ? this.replica.apply({ index, term, data }) : undefined;
+    this.applied = index;
+    this.appliedTerm = term;
+    this.observer.applied(this, outcome);
+    if (outcome !== undefined) this.#world.applied(this, outcome, index);
+  }
+
+  #restore(core: RawNode, snapshot: Snapshot): void {
+    this.observer.installing(this, snapshot.metadata);
+    this.replica.restore(snapshot.data);
+    this.applied = snapshot.metadata.index;
+    this.appliedTerm = snapshot.metadata.term;
+    this.confState = snapshot.metadata.confState;
+    this.#sinceSnapshot = 0;
+    const overtaken = this.#applyQueue.at(-1);
+    this.#applyQueue = [];
+    if (overtaken !== undefined) core.applied(overtaken.index);
+    this.observer.applied(this, undefined);
+  }
+
+  #snapshotNow(atLeast: Index): Snapshot | undefined {
+    const { applied: index, appliedTerm: term, confState } = this;
+    if (index < atLeast || index === 0) return undefined;
+    if (this.#sentSnapshot?.metadata.index !== index) {
+      const data = concatBytes(...this.replica.snapshot());
+      this.#sentSnapshot = { metadata: { index, term, confState }, data, unknown: undefined };
+    }
+    this.observer.snapshotMade(this, this.#sentSnapshot.metadata);
+    return this.#sentSnapshot;
+  }
+
+  #maybeSnapshot(): void {
+    const { snapshotEntries, trailing, disk } = this.#world.options;
+    if (this.#snapshotting || this.#sinceSnapshot < snapshotEntries) return;
+    this.#snapshotting = true;
+    this.#sinceSnapshot = 0;
+    const { applied: index, appliedTerm: term, confState, life } = this;
+    const metadata = { index, term, confState };
+    this.observer.snapshotMade(this, metadata);
+    const body = { metadata, data: concatBytes(...this.replica.snapshot()) };
+    this.#world.after(1 + exponential(this.#diskRandom, 2 * disk.meanMs + 1), () => {
+      if (this.life !== life) return;
+      this.#snapshotting = false;
+      this.#compact(body, Math.max(0, index - trailing));
+    });
+  }
+
+  #compact(body: { metadata: Snapshot["metadata"]; data: Uint8Array }, upTo: Index): void {
+    const { flushed } = this.disk;
+    const newest = flushed.snapshot?.metadata.index ?? 0;
+    // Under way or not flushed: what is applied may be ahead of our own disk, and the adapter would refuse.
+    if (newest >= body.metadata.index || body.metadata.index > flushed.lastIndex) return;
+    this.disk.compact(body, upTo);
+    if (upTo <= newest) return;
+    this.#world.log(this, "compacts", upTo);
+    this.observer.compacting(this, upTo);
+    this.drive((core) => core.compacted(upTo));
+  }
+}
