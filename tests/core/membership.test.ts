@@ -259,6 +259,22 @@ describe("leaving a joint configuration by itself", () => {
     expect(solo.status.confState).toEqual(confStateOf([1, 2]));
   });
 
+  it("is proposed once, and not while an earlier entry is applied that may be such a change", () => {
+    const start = { log: [1, 1, 1], conf: joint, hardState: { commit: 1 }, applyBytesMax: 1 };
+    const solo = new Solo(start).lead();
+    solo.step("MsgAppResp", 2, { index: 4 });
+    // One entry at a time: 2 and 3 are inherited.
+    for (const [applied, lastIndex] of [
+      [2, 4],
+      [3, 5],
+      [4, 5],
+    ] as const) {
+      expect(solo.node.ready().committedEntries.map(({ index }) => index)).toEqual([applied]);
+      solo.node.applied(applied);
+      expect(solo.status.lastIndex).toBe(lastIndex);
+    }
+  });
+
   it("is not proposed by a leader that hands over; its successor does", () => {
     const solo = new Solo({ conf: joint }).lead();
     solo.node.transferLeader(2);

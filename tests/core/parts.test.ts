@@ -137,24 +137,6 @@ describe("the bytes of a configuration change", () => {
     expect(decodeConfChange(entry)).toEqual(conf);
   });
 
-  it("are the codec's", () => {
-    for (const conf of [change("v4 r3 l5 u1", "jointExplicit"), change("v1"), change("")]) {
-      const withContext = { ...conf, context: bytes("why") };
-      for (const each of [conf, withContext]) {
-        expect(encodeConfChange(each).data).toEqual(encodeConfChangeV2(each));
-        expect(decodeConfChangeV2(encodeConfChange(each).data)).toEqual(each);
-      }
-    }
-    const v1 = {
-      id: 300,
-      type: "ConfChangeAddLearnerNode",
-      nodeId: 2 ** 40,
-      context: bytes("x"),
-      unknown: undefined,
-    } as const;
-    expect(encodeConfChange(v1)).toEqual({ type: "EntryConfChange", data: encodeV1(v1) });
-  });
-
   it.each([
     { name: "a number that never ends", data: Array(11).fill(255) },
     { name: "bytes past the end", data: [0x12, 9, 1] },
