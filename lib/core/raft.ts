@@ -217,10 +217,7 @@ function isPromise(raft: Raft, { type }: Message): boolean {
 
 /** Acknowledges `index` to the leader `to` (which may be ourselves). */
 export function acknowledge(raft: Raft, to: NodeId, index: Index): void {
-  send(
-    raft,
-    appendAccepted({ from: raft.id, to, term: raft.term, index, commit: reportedCommit(raft) }),
-  );
+  send(raft, appendAccepted(raft.id, to, raft.term, index, reportedCommit(raft)));
 }
 
 export function reportedCommit(raft: Raft): Index {

@@ -84,9 +84,7 @@ export class Tracker implements Membership {
   /** True if a quorum, ourselves included, was heard from since the flags were last cleared. */
   quorumActive(self: NodeId): boolean {
     const active = new Map<NodeId, boolean>();
-    for (const { id, progress } of this.peers) {
-      if (!progress.isLearner) active.set(id, id === self || progress.recentActive);
-    }
+    for (const { id, progress } of this.peers) active.set(id, id === self || progress.recentActive);
     return this.#result(active) === "won";
   }
 
