@@ -10,7 +10,7 @@ import type { Placed } from "./requests.js";
 
 interface Queued {
   readonly commands: readonly Uint8Array[];
-  resolve(placed: Placed): void;
+  placed(placed: Placed): void;
   reject(error: unknown): void;
 }
 
@@ -26,11 +26,14 @@ export class ProposalQueue {
     this.#propose = propose;
   }
 
-  /** Resolves with where the first of `commands` stands, at the end of this task. @throws LogboomError, outcome none */
-  place(commands: readonly Uint8Array[]): Promise<Placed> {
+  /**
+   * At the end of this task, calls `then` with where the first of `commands` stands, before anything can have been applied there, and
+   * resolves as that does. @throws LogboomError, outcome none
+   */
+  place<T>(commands: readonly Uint8Array[], then: (placed: Placed) => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#queue.length === 0) queueMicrotask(() => this.#flush());
-      this.#queue.push({ commands, resolve, reject });
+      this.#queue.push({ commands, placed: (placed) => resolve(then(placed)), reject });
     });
   }
 
@@ -54,8 +57,8 @@ export class ProposalQueue {
       const answer = this.#propose(group.flatMap(({ commands }) => commands));
       if (answer.accepted) {
         let { index } = answer;
-        for (const { commands, resolve } of group) {
-          resolve({ index, term: answer.term });
+        for (const { commands, placed } of group) {
+          placed({ index, term: answer.term });
           index += commands.length;
         }
         return;
