@@ -7,24 +7,16 @@
 import { concatBytes } from "../base/bytes.js";
 import type { Cancel } from "../base/clock.js";
 import { createEmitter, type Emitter } from "../base/emitter.js";
-import { DecodeError, isLogboomError, LogboomError, type Outcome } from "../base/errors.js";
-import { decodeMessages, encodeMessages } from "../codec/raftpb.js";
+import { LogboomError, type Outcome } from "../base/errors.js";
 import type { BasicStatus } from "../core/raw-node.js";
-import {
-  type Message,
-  type NodeId,
-  noNode,
-  type SnapshotMetadata,
-  type SoftState,
-} from "../core/types.js";
+import { type NodeId, noNode, type SnapshotMetadata, type SoftState } from "../core/types.js";
 import type { Loaded } from "../storage/storage.js";
-import type { PeerEvent } from "../transport/transport.js";
 import { Announcer } from "./announcer.js";
 import { BareNode, type BareNodeOptions } from "./bare-node.js";
 import { Conditions } from "./conditions.js";
 import { Contacts } from "./contacts.js";
 import { foundCluster, isEmpty } from "./founding.js";
-import { packFrame, raftFrame, requestFrame, transferFrame, unpackFrame } from "./frames.js";
+import { packFrame, requestFrame, transferFrame } from "./frames.js";
 import { carrierOf } from "./member-changes.js";
 import { MemberedMachine } from "./membered-machine.js";
 import { type Configuration, memberIds } from "./members.js";
@@ -38,22 +30,15 @@ import {
 } from "./node-options.js";
 import { Requests } from "./node-requests.js";
 import type { NodeStatus } from "./node-status.js";
+import { Wire } from "./node-wire.js";
 import { aborted } from "./proposals.js";
 import { closed, halted } from "./refusals.js";
-import {
-  decodeRequestFrame,
-  encodeRequestFrame,
-  type Request,
-  type RequestFrame,
-} from "./requests.js";
-import { decodeTransferFrame, encodeTransferFrame } from "./transfer-frames.js";
+import { encodeRequestFrame } from "./requests.js";
+import { encodeTransferFrame } from "./transfer-frames.js";
 import { Transfers } from "./transfers.js";
 
 /** Lines of the core kept for the dump of a node that halts. */
 const logLinesMax = 100;
-/** Appends above so many bytes travel as bulk, behind heartbeats and votes. */
-const bulkBytes = 64 * 1024;
-
 export class RunningNode<Result> {
   readonly requests: Requests<Result>;
   readonly #options: CompleteOptions<Result>;
@@ -62,13 +47,13 @@ export class RunningNode<Result> {
   readonly #transfers: Transfers;
   readonly #contacts: Contacts;
   readonly #announcer: Announcer;
+  readonly #wire: Wire<Result>;
   readonly #conditions = new Conditions();
   readonly #lines: string[] = [];
   readonly #gauges: Cancel;
   #bare!: BareNode<Result>;
   #softState: SoftState = { role: "follower", leader: noNode };
   #members: ReadonlySet<NodeId> = new Set();
-  #refused = 0;
   #halt: LogboomError | undefined;
   #closing: Promise<void> | undefined;
 
@@ -85,8 +70,8 @@ export class RunningNode<Result> {
       node.#contacts.close();
       throw error;
     }
-    options.transport.onPeer((event) => node.#onLink(event));
-    options.transport.onFrame((from, frame) => node.#onFrame(from, frame));
+    options.transport.onPeer((event) => node.#wire.link(event));
+    options.transport.onFrame((from, frame) => node.#wire.receive(from, frame));
     for (const peer of options.transport.peers()) node.#contacts.heard(peer);
     return node;
   }
@@ -120,6 +105,17 @@ export class RunningNode<Result> {
       storeFailed: (error) => this.#bare.storeFailed(error),
     });
     this.#contacts = new Contacts(clock, electionMs, (event) => this.#emit(event));
+    this.#wire = new Wire<Result>({
+      transport,
+      metrics: options.metrics,
+      contacts: this.#contacts,
+      requests: this.requests,
+      transfers: this.#transfers,
+      bare: () => this.#bare,
+      members: () => this.#members,
+      running: () => this.#closing === undefined && this.#halt === undefined,
+      emit: (event) => this.#emit(event),
+    });
     this.#announcer = new Announcer({
       clock,
       retryMs: electionMs,
@@ -169,7 +165,7 @@ export class RunningNode<Result> {
       peers,
       ...this.requests.counts(),
       sendingSnapshots: this.#transfers.sending,
-      refused: this.#refused + this.#bare.refused,
+      refused: this.#wire.refused + this.#bare.refused,
       halted: this.#halt !== undefined,
     };
   }
@@ -267,7 +263,7 @@ export class RunningNode<Result> {
         log: (level, text) => this.#say(level, text),
       },
       events: {
-        send: (to, message) => this.#send(to, message),
+        send: (to, message) => this.#wire.send(to, message),
         applied: () => {},
         entry: (entry, result) => this.requests.applied(entry, result),
         restored: (metadata) => this.#restored(metadata),
@@ -355,78 +351,6 @@ export class RunningNode<Result> {
     if (this.#bare === undefined) return;
     const halt = { error: this.#halt, status: this.status(), log: [...this.#lines] };
     this.#emit({ type: "halted", halt });
-  }
-
-  // — the wire —
-
-  #send(to: NodeId, message: Message): boolean {
-    const { metrics, transport } = this.#options;
-    metrics.count("raft_messages_sent_total");
-    const inline = message.snapshot?.data.length ?? 0;
-    if (message.type === "MsgSnap" && inline === 0) return this.#transfers.start(message);
-    const frame = packFrame(raftFrame, encodeMessages([message]));
-    if (transport.send(to, frame, { bulk: frame.length > bulkBytes })) return true;
-    metrics.count("raft_messages_dropped_total");
-    return false;
-  }
-
-  #onLink(event: PeerEvent): void {
-    const { peer } = event;
-    const up = event.type === "up";
-    if (up) this.requests.linked();
-    else {
-      this.#bare.unreachable(peer);
-      this.requests.unreachable(peer);
-      this.#transfers.unreachable(peer);
-    }
-    const reason = event.type === "down" ? event.reason : undefined;
-    this.#emit({ type: "link", peer, up, reason });
-  }
-
-  #onFrame(from: NodeId, frame: Uint8Array): void {
-    if (this.#closing !== undefined || this.#halt !== undefined) return;
-    this.#contacts.heard(from);
-    try {
-      const { kind, body } = unpackFrame(frame);
-      if (kind === raftFrame) this.#onMessages(from, decodeMessages(body));
-      else if (kind === requestFrame) this.#onRequest(from, decodeRequestFrame(body));
-      else if (kind === transferFrame) this.#transfers.receive(from, decodeTransferFrame(body));
-      else throw new DecodeError(`a frame of kind ${kind}, which this node does not speak`);
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
-      this.#refused += 1;
-      this.#options.metrics.count("raft_frames_refused_total");
-    }
-  }
-
-  #onMessages(from: NodeId, messages: readonly Message[]): void {
-    this.#options.metrics.count("raft_messages_received_total", messages.length);
-    for (const { type, term } of messages) {
-      if (type !== "MsgVote" && type !== "MsgPreVote") continue;
-      this.#emit({ type: "vote", candidate: from, term, preVote: type === "MsgPreVote" });
-    }
-    this.#bare.step(from, messages);
-  }
-
-  #onRequest(from: NodeId, frame: RequestFrame): void {
-    if (frame.type !== "request") {
-      this.requests.answered(from, frame);
-      return;
-    }
-    const { id } = frame;
-    // Only members are served: anybody else may be linked, but has no say.
-    const answer = this.#members.has(from) ? this.#answer(id, frame.request) : undefined;
-    if (answer === undefined) this.#refused += 1;
-    else this.#options.transport.send(from, packFrame(requestFrame, encodeRequestFrame(answer)));
-  }
-
-  #answer(id: number, request: Request): RequestFrame {
-    try {
-      return { type: "accepted", id, placed: this.requests.serve(request) };
-    } catch (error) {
-      if (!isLogboomError(error)) throw error;
-      return { type: "refused", id, error };
-    }
   }
 
   // — small things —
