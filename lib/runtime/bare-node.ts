@@ -47,8 +47,8 @@ export interface Timing {
 
 /** Heartbeats every 250 ms, elections after 1.5–3 s: what browser tabs and their links can keep. */
 export const browserTiming: Timing = { tickMs: 50, heartbeatTicks: 5, electionTicks: 30 };
-/** Heartbeats every 50 ms, elections after 150–300 ms: Node processes in one network. */
-export const nodeTiming: Timing = { tickMs: 10, heartbeatTicks: 5, electionTicks: 15 };
+/** Heartbeats every 50 ms, elections after 150–275 ms: Node processes in one network. */
+export const nodeTiming: Timing = { tickMs: 25, heartbeatTicks: 2, electionTicks: 6 };
 
 export interface BareNodeOptions<R> {
   readonly id: NodeId;
