@@ -88,9 +88,10 @@ function handleRejection(raft: Raft, response: Message, progress: Progress): voi
 
 /** The follower wants a snapshot, whatever its log (raft-rs' request_snapshot). One already under way will do. */
 function grantSnapshotRequest(raft: Raft, response: Message, progress: Progress): void {
-  if (progress.state === "snapshot" || progress.requestedSnapshot > 0) return;
+  if (progress.state === "snapshot") return;
   if (progress.state === "replicate") progress.becomeProbe();
-  progress.requestedSnapshot = response.requestSnapshot;
+  // Asked for again: there may have been none to give the first time.
+  if (progress.requestedSnapshot === 0) progress.requestedSnapshot = response.requestSnapshot;
   progress.paused = false;
   maybeSendAppend(raft, response.from, progress, true);
 }
