@@ -113,7 +113,7 @@ export class Forwarding {
   }
 
   /** An answer from `from`. Late and foreign ones are ignored. */
-  answered(from: NodeId, frame: Exclude<RequestFrame, { type: "request" }>): void {
+  answered(from: NodeId, frame: Extract<RequestFrame, { type: "accepted" | "refused" }>): void {
     const pending = this.#pending.get(frame.id);
     if (pending === undefined || pending.askedOf !== from) return;
     if (frame.type === "accepted") pending.resolve(frame.placed);

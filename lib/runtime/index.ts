@@ -60,6 +60,7 @@ export type { Applied } from "./proposals.js";
 export { type Changing, RaftNode, type Waiting } from "./raft-node.js";
 export { type RecoverOptions, recoverCluster } from "./recover.js";
 export type { SnapshotPolicy } from "./snapshots.js";
+export type { StateVerdict } from "./state-check.js";
 export type { AppliedConfChange, AppliedEntry, StateMachine } from "./state-machine.js";
 export { systemClock } from "./system-clock.js";
 export { systemRandom } from "./system-random.js";

@@ -20,6 +20,7 @@ import {
   memberIds,
   prefixBytes,
 } from "./members.js";
+import { hashState, type StateHash } from "./state-check.js";
 import type { AppliedConfChange, AppliedEntry, StateMachine } from "./state-machine.js";
 
 /** An external backup is collected in memory before it is restored. */
@@ -30,6 +31,8 @@ export class MemberedMachine<Result> implements StateMachine<Result> {
   /** The same as the machine's, where it has one. */
   readonly applyBatch?: NonNullable<StateMachine<Result>["applyBatch"]>;
   readonly appliedIndex?: NonNullable<StateMachine<Result>["appliedIndex"]>;
+  /** Called with this replica's hash where states are compared. */
+  onCheck: (hash: StateHash) => void = () => {};
   #head: Head = emptyHead;
   /** How the last backup ended, and by which id. */
   #restored: { readonly id: number; readonly error: LogboomError | undefined } | undefined;
@@ -64,7 +67,9 @@ export class MemberedMachine<Result> implements StateMachine<Result> {
 
   applyConfChange(change: AppliedConfChange): void {
     const context = decodeContext(change.context);
-    if (context?.type === "restore") this.#collect(context);
+    if (context?.type === "check") {
+      this.onCheck(hashState(context.id, change.index, this.snapshot()));
+    } else if (context?.type === "restore") this.#collect(context);
     else this.#configure(change, context);
     this.machine.applyConfChange?.(change);
   }

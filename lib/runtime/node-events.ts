@@ -3,6 +3,7 @@ import type { LogboomError } from "../base/errors.js";
 import type { NodeId, Role, SnapshotMetadata, Term } from "../core/types.js";
 import type { Configuration } from "./members.js";
 import type { NodeStatus } from "./node-status.js";
+import type { StateVerdict } from "./state-check.js";
 
 /** A node that stopped for good: why, and what it was doing. */
 export interface Halt {
@@ -48,6 +49,8 @@ export type NodeEvent =
       readonly metadata: SnapshotMetadata;
       readonly peer: NodeId | undefined;
     }
+  /** Replicas differ: at the leader that found it, and at each that restores because of it. */
+  | { readonly type: "diverged"; readonly verdict: StateVerdict }
   | { readonly type: "halted"; readonly halt: Halt };
 
 export type NodeEventType = NodeEvent["type"];

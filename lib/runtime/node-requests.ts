@@ -118,7 +118,7 @@ export class Requests<Result> {
     this.#forwarding.unreachable(peer);
   }
 
-  answered(from: NodeId, frame: Exclude<RequestFrame, { type: "request" }>): void {
+  answered(from: NodeId, frame: Extract<RequestFrame, { type: "accepted" | "refused" }>): void {
     this.#forwarding.answered(from, frame);
   }
 

@@ -19,6 +19,7 @@ import {
   type Request,
   type RequestFrame,
 } from "./requests.js";
+import type { StateChecks } from "./state-checks.js";
 import { decodeTransferFrame } from "./transfer-frames.js";
 import type { Transfers } from "./transfers.js";
 
@@ -31,6 +32,7 @@ export interface WireParts<Result> {
   readonly contacts: Contacts;
   readonly requests: Requests<Result>;
   readonly transfers: Transfers;
+  readonly checks: StateChecks;
   bare(): BareNode<Result>;
   members(): ReadonlySet<NodeId>;
   running(): boolean;
@@ -97,6 +99,14 @@ export class Wire<Result> {
   }
 
   #onRequest(from: NodeId, frame: RequestFrame): void {
+    if (frame.type === "state") {
+      this.#parts.checks.answered(from, frame.hash);
+      return;
+    }
+    if (frame.type === "diverged") {
+      this.#parts.checks.told(from, frame.id);
+      return;
+    }
     if (frame.type !== "request") {
       this.#parts.requests.answered(from, frame);
       return;

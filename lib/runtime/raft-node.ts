@@ -26,6 +26,7 @@ import { type NodeStatus, statsOf } from "./node-status.js";
 import type { Applied } from "./proposals.js";
 import { refusal } from "./refusals.js";
 import { RunningNode } from "./running-node.js";
+import type { StateVerdict } from "./state-check.js";
 
 /** How a request may be given up. What was already sent may still take effect: the error's `outcome` says. */
 export interface Waiting {
@@ -286,6 +287,17 @@ export class RaftNode<Result> {
     if (backup instanceof Uint8Array) chunks.push(backup);
     else for await (const chunk of backup) chunks.push(chunk);
     await this.#node.requests.restore(concatBytes(...chunks), backupPieceBytes, signal);
+  }
+
+  /**
+   * Compares the states of all members at one entry of the log. What the majority of voters holds is right: others restore it from this
+   * leader; where this leader is among the others, it hands over to one of the majority, and the check is to be made again there.
+   * Without a majority nobody restores. Members that are out of reach are not judged.
+   *
+   * @throws LogboomError `NOT_LEADER`, `PROPOSAL_DROPPED` (`inProgress`), and as `change`
+   */
+  checkState(): Promise<StateVerdict> {
+    return this.#node.checks.begin();
   }
 
   // — looking in —

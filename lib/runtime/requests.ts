@@ -5,12 +5,15 @@
  *                                          change: what the configuration index must be (0: anything) ‖ the change, raftpb
  *                                          transfer: to whom (0: the best)
  *     accepted  2 ‖ id ‖ index ‖ term      where the (first) entry stands in the log
+ *     state     4 ‖ check ‖ index ‖ length ‖ CRC-32C         a replica's state, see state-check.ts
+ *     diverged  5 ‖ index                                    the leader to who is in the minority
  *     refused   3 ‖ id ‖ code ‖ reason ‖ what a person may read
  */
 import { DecodeError, type ErrorCode, LogboomError } from "../base/errors.js";
 import * as wire from "../codec/wire.js";
 import { decodeConfChangeV2, encodeConfChangeV2 } from "../core/confchange-codec.js";
 import type { ConfChangeV2, Index, NodeId, Term } from "../core/types.js";
+import type { StateHash } from "./state-check.js";
 
 export type Request =
   | { readonly kind: "propose"; readonly commands: readonly Uint8Array[] }
@@ -26,7 +29,9 @@ export interface Placed {
 export type RequestFrame =
   | { readonly type: "request"; readonly id: number; readonly request: Request }
   | { readonly type: "accepted"; readonly id: number; readonly placed: Placed }
-  | { readonly type: "refused"; readonly id: number; readonly error: LogboomError };
+  | { readonly type: "refused"; readonly id: number; readonly error: LogboomError }
+  | { readonly type: "state"; readonly id: number; readonly hash: StateHash }
+  | { readonly type: "diverged"; readonly id: Index };
 
 const kinds = ["propose", "change", "transfer"] as const;
 /** Codes a refusal may carry; anything else is a peer of a later version, and reads as PROPOSAL_DROPPED. */
@@ -44,6 +49,11 @@ export function encodeRequestFrame(frame: RequestFrame): Uint8Array {
   if (frame.type === "request") return wire.message(head(1), encodeRequest(frame.request));
   if (frame.type === "accepted") {
     return wire.message(head(2), wire.u53(frame.placed.index), wire.u53(frame.placed.term));
+  }
+  if (frame.type === "diverged") return head(5);
+  if (frame.type === "state") {
+    const { index, length, crc } = frame.hash;
+    return wire.message(head(4), wire.u53(index), wire.u53(length), wire.u32(crc));
   }
   const { code, reason, message } = frame.error;
   return wire.message(head(3), wire.text(code), wire.text(reason ?? ""), wire.text(cut(message)));
@@ -75,6 +85,15 @@ export function decodeRequestFrame(bytes: Uint8Array): RequestFrame {
     const placed = { index: reader.u53(), term: reader.u53() };
     reader.end();
     return { type: "accepted", id, placed };
+  }
+  if (type === 4) {
+    const hash = { id, index: reader.u53(), length: reader.u53(), crc: reader.u32() };
+    reader.end();
+    return { type: "state", id, hash };
+  }
+  if (type === 5) {
+    reader.end();
+    return { type: "diverged", id };
   }
   if (type !== 3) throw new DecodeError(`a request frame of type ${type}`);
   const [code, reason, message] = [reader.text(), reader.text(), reader.text()];

@@ -34,6 +34,7 @@ import { Wire } from "./node-wire.js";
 import { aborted } from "./proposals.js";
 import { closed, halted } from "./refusals.js";
 import { encodeRequestFrame } from "./requests.js";
+import { StateChecks } from "./state-checks.js";
 import { encodeTransferFrame } from "./transfer-frames.js";
 import { Transfers } from "./transfers.js";
 
@@ -41,6 +42,7 @@ import { Transfers } from "./transfers.js";
 const logLinesMax = 100;
 export class RunningNode<Result> {
   readonly requests: Requests<Result>;
+  readonly checks: StateChecks;
   readonly #options: CompleteOptions<Result>;
   readonly #machine: MemberedMachine<Result>;
   readonly #events: Emitter<NodeEvent> = createEmitter<NodeEvent>();
@@ -99,13 +101,36 @@ export class RunningNode<Result> {
           bulk: frame.type === "chunk",
         }),
       pin: (metadata) => this.#bare.snapshots.pin(metadata),
-      needs: (message) => (message.snapshot?.metadata.index ?? 0) > this.#bare.status().commit,
+      needs: (message) => (message.snapshot?.metadata.index ?? 0) >= this.#bare.status().commit,
       arrived: (from, message) => this.#bare.step(from, [message]),
       ended: (to, metadata, outcome) => this.#transferEnded(to, metadata, outcome),
       storeFailed: (error) => this.#bare.storeFailed(error),
     });
     this.#contacts = new Contacts(clock, electionMs, (event) => this.#emit(event));
+    this.checks = new StateChecks({
+      self: id,
+      clock,
+      random: options.random,
+      waitMs: 20 * electionMs,
+      leads: () => this.#softState.role === "leader",
+      leader: () => this.#softState.leader,
+      configuration: () => this.configuration,
+      mark: (mark) =>
+        this.requests.change(carrierOf(id, { type: "check", id: mark }), 0, undefined),
+      send: (to, frame) => {
+        transport.send(to, packFrame(requestFrame, encodeRequestFrame(frame)));
+      },
+      restore: () => {
+        this.#bare.requestSnapshot();
+      },
+      transfer: (to) => {
+        this.#bare.transferLeader(to);
+      },
+      diverged: (verdict) => this.#emit({ type: "diverged", verdict }),
+    });
+    this.#machine.onCheck = (hash) => this.checks.passed(hash);
     this.#wire = new Wire<Result>({
+      checks: this.checks,
       transport,
       metrics: options.metrics,
       contacts: this.#contacts,
@@ -216,6 +241,7 @@ export class RunningNode<Result> {
     this.#endRequests(closed("unknown"), closed("none"));
     this.#gauges();
     this.#announcer.close();
+    this.checks.close();
     this.#contacts.close();
     const { transport, store } = this.#options;
     await transport.close();
