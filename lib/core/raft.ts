@@ -131,7 +131,7 @@ export class Raft {
   }
 
   get ownProgress(): Progress | undefined {
-    return this.tracker.progress.get(this.id);
+    return this.tracker.find(this.id);
   }
 
   /** Limits how far apply may run ahead of our disk, as our role allows it. */

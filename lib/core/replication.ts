@@ -142,10 +142,16 @@ export function broadcastHeartbeat(raft: Raft): void {
   }
 }
 
-/** Moves the commit index to what a quorum holds; true if it moved. */
-export function maybeCommit(raft: Raft): boolean {
+/**
+ * Moves the commit index to what a quorum holds; true if it moved.
+ *
+ * @param acknowledged  what is new is one acknowledgement, up to here: it moves nothing that is committed already
+ */
+export function maybeCommit(raft: Raft, acknowledged: Index = Number.POSITIVE_INFINITY): boolean {
+  const { log } = raft;
   // Counting replicas commits only the leader's own term; earlier entries follow with it (§3.6.2, figure 3.7).
-  const moved = raft.log.maybeCommit(raft.tracker.committedIndex(), raft.term);
+  const moved =
+    acknowledged > log.committed && log.maybeCommit(raft.tracker.committedIndex(), raft.term);
   if (raft.config.trace !== undefined) trace(raft, "Commit");
   return moved;
 }
