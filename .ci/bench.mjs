@@ -5,8 +5,8 @@ import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { build } from "./build.mjs";
 
-const exist = ["core"];
-const planned = ["storage", "cluster", "browser"];
+const exist = ["core", "storage"];
+const planned = ["cluster", "browser"];
 
 const [name, ...rest] = process.argv.slice(2);
 if (name === undefined || rest.length > 0 || ![...exist, ...planned].includes(name)) {
@@ -18,7 +18,8 @@ if (name === undefined || rest.length > 0 || ![...exist, ...planned].includes(na
   console.error(`bench: there is no benchmark "${name}" yet, only ${exist.join(", ")}`);
   process.exitCode = 2;
 } else {
-  await build(["code"]);
+  await build(["code", "worker"]);
   const script = fileURLToPath(new URL(`../tests/bench/${name}.mjs`, import.meta.url));
-  process.exitCode = spawnSync(process.execPath, [script], { stdio: "inherit" }).status ?? 1;
+  process.exitCode =
+    spawnSync(process.execPath, ["--expose-gc", script], { stdio: "inherit" }).status ?? 1;
 }

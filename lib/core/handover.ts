@@ -158,7 +158,7 @@ export class Handover {
       next: undefined,
     });
     log.acceptInProgress();
-    raft.held = [];
+    if (held.length > 0) raft.held = [];
     return write;
   }
 

@@ -39,7 +39,7 @@ export function stepLeader(raft: Raft, message: Message): Refusal | undefined {
 }
 
 function progressOf(raft: Raft, id: NodeId): Progress | undefined {
-  const progress = raft.tracker.progress.get(id);
+  const progress = raft.tracker.find(id);
   if (progress === undefined) {
     raft.say("debug", () => `${hexId(raft.id)} no progress available for ${hexId(id)}`);
   }
@@ -100,7 +100,7 @@ function handleAcknowledgement(raft: Raft, response: Message, progress: Progress
   const news = progress.maybeUpdate(index);
   if (!news && !(progress.match === index && endsWaiting(progress))) return;
   advanceState(raft, from, index, progress);
-  if (maybeCommit(raft)) {
+  if (maybeCommit(raft, index)) {
     releasePostponedReads(raft);
     announceCommit(raft);
   } else if (from !== raft.id && progress.canBumpCommit(raft.log.committed)) {

@@ -131,7 +131,7 @@ export class Raft {
   }
 
   get ownProgress(): Progress | undefined {
-    return this.tracker.progress.get(this.id);
+    return this.tracker.find(this.id);
   }
 
   /** Limits how far apply may run ahead of our disk, as our role allows it. */
@@ -217,10 +217,7 @@ function isPromise(raft: Raft, { type }: Message): boolean {
 
 /** Acknowledges `index` to the leader `to` (which may be ourselves). */
 export function acknowledge(raft: Raft, to: NodeId, index: Index): void {
-  send(
-    raft,
-    appendAccepted({ from: raft.id, to, term: raft.term, index, commit: reportedCommit(raft) }),
-  );
+  send(raft, appendAccepted(raft.id, to, raft.term, index, reportedCommit(raft)));
 }
 
 export function reportedCommit(raft: Raft): Index {

@@ -27,6 +27,8 @@ export function maybeSendAppend(
   if (progress.isPaused) return false;
   if (progress.requestedSnapshot > 0) return maybeSendSnapshot(raft, to, progress);
   const { log } = raft;
+  // By far the most frequent: asked after an acknowledgement whether there is more.
+  if (!sendIfEmpty && progress.next > log.lastIndex) return false;
   const prevIndex = progress.next - 1;
   const prevTerm = log.term(prevIndex);
   if (prevTerm === undefined) return maybeSendSnapshot(raft, to, progress);
@@ -37,16 +39,15 @@ export function maybeSendAppend(
     : log.slice(progress.next, log.lastIndex + 1, raft.config.appendBytesMax);
   if (entries.length === 0 && !sendIfEmpty) return false;
   if (!raft.batchAppends || !joinUnsent(raft, progress, prevIndex, entries)) {
-    const commit = log.committed;
-    const message = appendMessage({
-      from: raft.id,
+    const message = appendMessage(
+      raft.id,
       to,
-      term: raft.term,
+      raft.term,
       prevIndex,
       prevTerm,
       entries,
-      commit,
-    });
+      log.committed,
+    );
     if (raft.batchAppends) mayBeJoined(raft, progress, message);
     send(raft, message);
   }
@@ -141,10 +142,16 @@ export function broadcastHeartbeat(raft: Raft): void {
   }
 }
 
-/** Moves the commit index to what a quorum holds; true if it moved. */
-export function maybeCommit(raft: Raft): boolean {
+/**
+ * Moves the commit index to what a quorum holds; true if it moved.
+ *
+ * @param acknowledged  what is new is one acknowledgement, up to here: it moves nothing that is committed already
+ */
+export function maybeCommit(raft: Raft, acknowledged: Index = Number.POSITIVE_INFINITY): boolean {
+  const { log } = raft;
   // Counting replicas commits only the leader's own term; earlier entries follow with it (§3.6.2, figure 3.7).
-  const moved = raft.log.maybeCommit(raft.tracker.committedIndex(), raft.term);
+  const moved =
+    acknowledged > log.committed && log.maybeCommit(raft.tracker.committedIndex(), raft.term);
   if (raft.config.trace !== undefined) trace(raft, "Commit");
   return moved;
 }

@@ -45,7 +45,7 @@ export function refuseMessage(raft: Raft, message: Message): StepRefusal | undef
   if (!isNodeId(message.from) || !numbersInRange(message)) return "malformed";
   if (message.term > raft.term + termLeapMax) return "malformed";
   if (message.from === raft.id && door !== "anyone") return "ownName";
-  if (door === "member" && !raft.tracker.progress.has(message.from)) return "unknownPeer";
+  if (door === "member" && raft.tracker.find(message.from) === undefined) return "unknownPeer";
   return contentInOrder(raft, message) ? undefined : "malformed";
 }
 

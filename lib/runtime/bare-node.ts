@@ -364,7 +364,7 @@ export class BareNode<R> {
     const from = clock.now();
     const metadata = { index, term, confState };
     try {
-      const upTo = await this.snapshots.take(metadata, this.#machine.snapshot());
+      const upTo = await this.snapshots.take(metadata, begun(this.#machine.snapshot()));
       if (upTo !== undefined && upTo > 0) this.#drive((core) => core.compacted(upTo));
       events.snapshotTaken?.(metadata, clock.now() - from);
       return metadata;
@@ -405,6 +405,21 @@ export class BareNode<R> {
     void this.snapshot();
     return undefined;
   }
+}
+
+/** A generator does nothing before its first step: that is taken now, so that what it copies first is of this moment. */
+function begun(chunks: Iterable<Uint8Array>): Iterable<Uint8Array> {
+  const iterator = chunks[Symbol.iterator]();
+  let next: IteratorResult<Uint8Array> | undefined = iterator.next();
+  return {
+    [Symbol.iterator]: () => ({
+      next() {
+        const result = next ?? iterator.next();
+        next = undefined;
+        return result;
+      },
+    }),
+  };
 }
 
 const stopped: { readonly accepted: false; readonly reason: "stopped" } = {

@@ -69,9 +69,13 @@ export class MemberedMachine<Result> implements StateMachine<Result> {
     this.machine.applyConfChange?.(change);
   }
 
-  /** Head and state are of the moment of the call, whenever they are read. */
-  snapshot(): Iterable<Uint8Array> {
-    return chain(encodeHead(this.#head), this.machine.snapshot());
+  /** The head is of the moment of the first step, as the state of a machine whose `snapshot` is a generator. */
+  *snapshot(): Iterable<Uint8Array> {
+    const head = encodeHead(this.#head);
+    const chunks = this.machine.snapshot()[Symbol.iterator]();
+    const first = chunks.next();
+    yield head;
+    for (let next = first; next.done !== true; next = chunks.next()) yield next.value;
   }
 
   restore(body: Uint8Array): void {
@@ -118,11 +122,6 @@ export class MemberedMachine<Result> implements StateMachine<Result> {
       this.#restored = { id, error };
     }
   }
-}
-
-function* chain(first: Uint8Array, rest: Iterable<Uint8Array>): Iterable<Uint8Array> {
-  yield first;
-  yield* rest;
 }
 
 /** Bytes from the front of a stream of chunks, then the rest of it. */

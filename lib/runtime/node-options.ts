@@ -3,7 +3,7 @@ import type { Clock } from "../base/clock.js";
 import { LogboomError } from "../base/errors.js";
 import type { Random } from "../base/random.js";
 import { isNodeId } from "../core/config.js";
-import { type ConfState, emptyConfState, type NodeId } from "../core/types.js";
+import { type ConfState, emptyConfState, type NodeId, type Term } from "../core/types.js";
 import type { OpenedStore } from "../storage/storage.js";
 import type { Transport } from "../transport/transport.js";
 import { nodeTiming, type Timing } from "./bare-node.js";
@@ -62,6 +62,11 @@ export interface RaftNodeOptions<Result> {
   readonly forward?: boolean;
   /** "lease" answers reads without asking a quorum while the leader's lease lasts; needs clocks that run alike. Default "safe". */
   readonly reads?: "safe" | "lease";
+  /**
+   * What becomes of a command as this node, as leader of `term`, puts it into the log: a stamp of the leader's time, say. Called once
+   * for each, wherever it was proposed; must not throw, nor make it longer by more than 64 bytes.
+   */
+  readonly prepare?: (command: Uint8Array, term: Term) => Uint8Array;
   readonly logger?: Logger;
   readonly metrics?: Metrics;
 }

@@ -191,19 +191,23 @@ export class RunningNode<Result> {
     };
     // The leader gives up after one election timeout; ours is the wait for its successor's first word.
     const { clock, timing } = this.#options;
-    const late = new AbortController();
-    const timer = clock.after(3 * timing.tickMs * timing.electionTicks, () => late.abort());
+    const ending = new AbortController();
+    let late = false;
+    const timer = clock.after(3 * timing.tickMs * timing.electionTicks, () => {
+      late = true;
+      ending.abort();
+    });
+    const give = (): void => ending.abort(signal?.reason);
+    signal?.addEventListener("abort", give);
     try {
-      await this.until(
-        moved,
-        signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]),
-      );
+      await this.until(moved, ending.signal);
     } catch (error) {
-      if (!late.signal.aborted || signal?.aborted === true) throw error;
+      if (!late) throw error;
       const text = `leadership did not move in time (term ${term})`;
       throw new LogboomError("PROPOSAL_DROPPED", text, { reason: "transferTimedOut" });
     } finally {
       timer();
+      signal?.removeEventListener("abort", give);
     }
     return this.#softState.leader;
   }
@@ -299,10 +303,17 @@ export class RunningNode<Result> {
     if (request.kind === "change" && request.ifIndex !== 0) this.#checkIndex(request.ifIndex);
     const answer =
       request.kind === "propose"
-        ? this.#bare.propose(request.commands)
+        ? this.#bare.propose(this.#prepared(request.commands))
         : this.#bare.proposeConfChange(request.change);
     if (!answer.accepted) throw refusal(answer.reason);
     return answer;
+  }
+
+  #prepared(commands: readonly Uint8Array[]): readonly Uint8Array[] {
+    const { prepare } = this.#options;
+    if (prepare === undefined) return commands;
+    const { term } = this.#bare.status();
+    return commands.map((command) => (command.length > 0 ? prepare(command, term) : command));
   }
 
   #checkIndex(ifIndex: Index): void {
@@ -527,7 +538,8 @@ export class RunningNode<Result> {
     const ids = memberIds(configuration.confState);
     const before = this.#members;
     this.#members = ids;
-    transport.setAddresses?.(configuration.addresses);
+    // A node that is yet to be added knows nobody: it goes by what its transport was opened with.
+    if (configuration.addresses.size > 0) transport.setAddresses?.(configuration.addresses);
     this.#emit({ type: "configuration", configuration });
     for (const added of ids) {
       if (!before.has(added)) this.#emit({ type: "member", id: added, change: "added" });

@@ -6,7 +6,6 @@
  *
  * Not here: lost, torn and slow writes (testing/disk.ts).
  */
-import { concatBytes } from "../base/bytes.js";
 import { LogboomError } from "../base/errors.js";
 import type { Entry, SnapshotMetadata } from "../core/types.js";
 import { createLifeline, type Lifeline, takenOver } from "./lifeline.js";
@@ -236,14 +235,4 @@ function name(medium: MemoryMedium, metadata: SnapshotMetadata): void {
 function checkTerm(entries: readonly Entry[], snapshot: SnapshotMetadata): void {
   const at = entries.find((entry) => entry.index === snapshot.index);
   if (at !== undefined && at.term !== snapshot.term) throw wrongTerm(snapshot, at.term);
-}
-
-/** The whole body of a snapshot at once, for small ones and for tests. */
-export async function readWhole(
-  snapshots: SnapshotStore,
-  metadata: SnapshotMetadata,
-): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of snapshots.read(metadata)) chunks.push(chunk);
-  return concatBytes(...chunks);
 }

@@ -8,7 +8,7 @@
  *
  * Not here: what the records mean together (wal-replay.ts), and files (wal-log.ts).
  */
-import { crc32c } from "../base/crc32c.js";
+import { crc32cOf } from "../base/crc32c.js";
 import { DecodeError } from "../base/errors.js";
 import { numberSize, Reader, recordSize, Writer } from "../base/protobuf.js";
 import { frameHeaderBytes, isEndOfFrames, readBodyLength, readPadding } from "../codec/frame.js";
@@ -177,7 +177,7 @@ export function readSegment(
       }
       crc = record.crc;
     } else {
-      const sum = crc32c(bytes, crc, record.from, record.to);
+      const sum = crc32cOf(view, crc, record.from, record.to);
       if (sum !== record.crc) return torn("the checksum does not match");
       crc = sum;
     }

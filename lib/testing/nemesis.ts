@@ -186,8 +186,11 @@ const faults: Readonly<Record<FaultKind, CarryOut>> = {
   forgetLeader: (_arena, node) => {
     if (!node.frozen) node.drive((core) => core.forgetLeader());
   },
-  requestSnapshot: (_arena, node) => {
-    if (!node.frozen) node.drive((core) => core.requestSnapshot());
+  // Of learners only: a voter that waits for one acknowledges nothing meanwhile, and may be needed (docs/TRACK-RECORD.md, 1).
+  requestSnapshot: (arena, node) => {
+    if (node.frozen || !arena.latestConf().learners.includes(node.id)) return;
+    const result = node.drive((core) => core.requestSnapshot());
+    if (result?.accepted === true) arena.sometimes("a learner asked for a snapshot");
   },
 };
 
@@ -195,7 +198,7 @@ function crash(arena: Arena, node: SimNode, ms: number): void {
   if (!node.running) return;
   node.crash(arena.options.disk.survives);
   arena.after(ms, () => {
-    if (!node.running) node.start();
+    if (!node.running && !arena.network.calm) node.start();
   });
 }
 
@@ -212,7 +215,10 @@ function freeze(arena: Arena, node: SimNode, ms: number): void {
 function cutFor(arena: Arena, from: NodeId, to: NodeId, ms: number): void {
   if (from === to || arena.network.isCut(from, to)) return;
   arena.network.cut(from, to);
-  arena.after(ms, () => arena.network.mend(from, to));
+  // Once the second phase has begun, cuts are as it has set them.
+  arena.after(ms, () => {
+    if (!arena.network.calm) arena.network.mend(from, to);
+  });
 }
 
 function withLeader(arena: Arena, act: (leader: SimNode) => void): void {

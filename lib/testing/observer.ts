@@ -142,7 +142,8 @@ export class Observer {
   /** Around the step of a message. */
   stepping<T>(node: ObservedNode, message: Message, step: () => T): T {
     const { raft } = this.#eye(node);
-    if (message.type !== "MsgPreVote") return step();
+    // A candidate that learns of a committed change by it steps down; a follower is not moved.
+    if (message.type !== "MsgPreVote" || raft.role !== "follower") return step();
     const before = check.preVoteState(raft);
     const result = step();
     check.preVoteBindsNobody(before, raft);

@@ -39,6 +39,8 @@ export interface NodeWorld {
   readonly observer: Observer;
   now(): number;
   after(ms: number, run: () => void): void;
+  /** The second phase has begun: who is down stays down. */
+  calm(): boolean;
   send(from: SimNode, to: NodeId, frame: Uint8Array): boolean;
   /** A line for the log: what happened, to whom, and about what. */
   log(node: SimNode, what: string, about?: unknown): void;
@@ -357,7 +359,7 @@ export class SimNode {
     this.#world.log(this, "disk fails");
     this.crash(this.#world.options.disk.survives);
     this.#world.after(50 + this.#random.below(300), () => {
-      if (!this.running) this.start();
+      if (!this.running && !this.#world.calm()) this.start();
     });
   }
 

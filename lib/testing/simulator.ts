@@ -119,6 +119,7 @@ export class Simulation {
       options: this.options,
       machine: this.#workload.machine,
       observer: this.observer,
+      calm: () => this.network.calm,
       now: () => this.queue.now,
       after: (ms, run) => this.queue.after(ms, run),
       send: (from, to, frame) => this.network.send(from.id, to, frame),

@@ -1,6 +1,7 @@
 /**
  * Three nodes in one process: messages are delivered in rounds, and who received something works through it. The same for ours and for
- * the reference, so that what differs is the nodes.
+ * the reference, so that what differs is the nodes. Each loads this file for itself (`?ours`, `?reference`): an engine compiles a
+ * function for what it has seen in it, and one that had seen both would serve neither.
  *
  * @template Message
  * @typedef {object} Member

@@ -1,7 +1,7 @@
 /** Ours: three RawNodes, driven as the runtime drives them. A write is durable at once. */
 import { seededRandom } from "../../dist/base/random.js";
 import { RawNode } from "../../dist/core/raw-node.js";
-import { appendsPerLife, Cluster, compactEvery, compactKeeps, follow } from "./cluster.mjs";
+import { appendsPerLife, Cluster, compactEvery, compactKeeps, follow } from "./cluster.mjs?ours";
 
 /** @typedef {import("../../dist/core/types.js").Message} Message */
 

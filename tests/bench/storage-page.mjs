@@ -1,8 +1,8 @@
 /** The part of the storage benchmark that runs in a page. */
-import { crc32c } from "/dist/base/crc32c.js";
-import { openIndexedDbStore } from "/dist/storage/indexeddb.js";
-import { openOpfsStore } from "/dist/storage/opfs.js";
-import { entriesOf, median, turns } from "/tests/bench/storage-turns.mjs";
+import { crc32c } from "../../dist/base/crc32c.js";
+import { openIndexedDbStore } from "../../dist/storage/indexeddb.js";
+import { openOpfsStore } from "../../dist/storage/opfs.js";
+import { entriesOf, median, turns } from "./storage-turns.mjs";
 
 /** @param {number[]} batches */
 export async function measure(batches) {

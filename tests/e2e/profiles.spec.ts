@@ -51,6 +51,28 @@ test("an invite brings another profile in, and is taken out of the address bar",
   await elsewhere.close();
 });
 
+test("an invited tab that finds nobody says so, shows no board, and joins when somebody comes", async ({
+  context,
+  browser,
+}) => {
+  const host = await openTab(context);
+  await addCard(host, "Before");
+  const invite = await inviteOf(host);
+  await host.close();
+
+  const elsewhere = await browser.newContext();
+  const guest = await elsewhere.newPage();
+  await guest.goto(invite);
+  await expect(guest.locator("#sentence")).toContainText("joining: waiting for somebody", patient);
+  await expect(guest.locator("#board")).toBeHidden();
+
+  const reopened = await openTab(context);
+  await showCard([guest, reopened], "Before");
+  await addCard(guest, "After");
+  await showCard([reopened], "After");
+  await elsewhere.close();
+});
+
 test("without a majority the page says whom it waits for; with one again, it writes", async ({
   context,
   browser,

@@ -2,6 +2,7 @@
  * What the stories have in common: opening tabs, and waiting until a room is as a sentence says.
  *
  * Everything waits for a condition in the page, through `globalThis.room`; nothing sleeps. One browser context is one profile.
+ * A tab behind another one has a frame a second, and Playwright's mouse waits for two: `bringToFront` saves seconds, nothing else.
  */
 import { type BrowserContext, expect, type Page } from "@playwright/test";
 import type { BoardRoom } from "../../demo/src/opening.js";

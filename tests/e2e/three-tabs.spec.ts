@@ -95,18 +95,22 @@ test("cards are added, moved, claimed and removed in any tab", async ({ context 
   const pages = await openVoters(context, 3);
   const [a, b, c] = pages as [Page, Page, Page];
 
+  await a.bringToFront();
   await a.getByLabel("Title of a new card").fill("Book the ferry");
   await a.getByRole("button", { name: "add" }).click();
   await showCard(pages, "Book the ferry");
   await expect(a.locator("#outcome")).toHaveText("Added “Book the ferry” to todo");
 
+  await b.bringToFront();
   await b.getByRole("button", { name: "doing: move “Book the ferry” there" }).click();
   await showCard(pages, "Book the ferry", "doing");
 
+  await c.bringToFront();
   await c.getByRole("button", { name: "claim “Book the ferry”" }).click();
   for (const page of pages)
     await expect(cardIn(page, "Book the ferry", "doing")).toContainText("claimed by this browser");
 
+  await a.bringToFront();
   await a.getByRole("button", { name: "remove “Book the ferry”" }).click();
   for (const page of pages) await expect(page.locator(".card")).toHaveCount(0);
   await agree(pages);
@@ -119,6 +123,7 @@ test("a card is dragged from column to column", async ({ context }) => {
   await addCard(a, "Paint the hull");
   await showCard([a], "Paint the hull");
 
+  await a.bringToFront();
   await cardIn(a, "Paint the hull").locator(".card-title").hover();
   await a.mouse.down();
   await a.locator("#column-done").hover();

@@ -142,7 +142,7 @@ describe("a node", () => {
   it("refuses messages in another's name, and counts them", async () => {
     const { node } = await openLeader(createMemoryMedium());
     const before = node.status();
-    const forged = appendAccepted({ from: 3, to: 1, term: before.term, index: 9, commit: 0 });
+    const forged = appendAccepted(3, 1, before.term, 9, 0);
     node.receive(2, encodeMessages([forged]));
     node.receive(1, encodeMessages([{ ...forged, from: 1 }]));
     expect(node.refused).toBe(2);

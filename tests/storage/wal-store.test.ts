@@ -106,6 +106,22 @@ describe("opening a log", () => {
     expect((await again.storage.load()).entries.at(-1)?.index).toBe(31);
   });
 
+  test("what lies behind a length of zero is wiped, so that no later write can end at it", async () => {
+    const disk = await filled();
+    const last = segmentsOf(disk).at(-1) ?? "";
+    const end = Math.ceil(usedBytes(disk, last) / 8) * 8;
+    const garbage = new Uint8Array(end + 400);
+    garbage.set(disk.bytes(last).subarray(0, end));
+    // The write's first sector was lost, a later one was not.
+    for (let at = end + 16; at < garbage.length; at += 8) garbage[at] = 8;
+    disk.damage(last, garbage);
+    const store = await openOn(disk);
+    await store.storage.load();
+    await store.storage.append(write({ entries: entries(31, 31) }));
+    const again = await openOn(disk.crash("all", seededRandom(1)));
+    expect((await again.storage.load()).entries.at(-1)?.index).toBe(31);
+  });
+
   test("damage before the synced mark is reported with file and offset, and nothing is changed", async () => {
     const disk = await filled();
     for (const path of segmentsOf(disk)) {

@@ -1,0 +1,97 @@
+/**
+ * A batch of seeds: every one of them must hold, and together they must have met every fault at least once.
+ */
+import { isLinearizable } from "./linearizability.js";
+import { registerHistories, registerModel } from "./register-model.js";
+import { faultKinds } from "./sim-options.js";
+import { type SimulationInput, type SimulationResult, simulate } from "./simulator.js";
+
+/** What a batch of 200 seeds or more must have met. A fault that never happens is a test that never ran. */
+export const mustHappen: readonly string[] = [
+  ...faultKinds.map((kind) => `fault: ${kind}`),
+  "a command was answered",
+  "a command's outcome stays unknown",
+  "a learner is asked for its vote",
+  "a linearizable read was served",
+  "a removed node came back as another",
+  "a repeated command was met",
+  "burst after a freeze",
+  "burst of held frames",
+  "change of 0 (auto)",
+  "change of 1 (auto)",
+  "change of 1 (jointExplicit)",
+  "change of 1 (jointImplicit)",
+  "change of 2 (auto)",
+  "change of 2 (jointExplicit)",
+  "change of 2 (jointImplicit)",
+  "crash lost a write under way",
+  "disk failed",
+  "frozen for three election timeouts",
+  "joint configuration across a restart",
+  "leader crashed between append and sync",
+  "leader elected",
+  "leader elected in a joint configuration",
+  "leadership handed over",
+  "log cut by two entries or more",
+  "message lost",
+  "message of an earlier life delivered",
+  "message repeated",
+  "recovered",
+  "snapshot installed over a log",
+  "snapshot installed over nothing",
+  "store wiped",
+  "two leaders in different terms",
+];
+/** Seeds from which on a batch must have met all of them. */
+export const enoughSeeds = 200;
+
+/** Every so many seeds the history is also searched, and the seed is run twice. */
+const sampleEvery = 20;
+
+export interface Batch {
+  seeds: number;
+  events: number;
+  readonly failures: SimulationResult[];
+  readonly sometimes: Map<string, number>;
+}
+
+export function emptyBatch(): Batch {
+  return { seeds: 0, events: 0, failures: [], sometimes: new Map() };
+}
+
+/** Runs one seed and adds it to `batch`. */
+export function runSeed(batch: Batch, input: SimulationInput): SimulationResult {
+  let result = simulate(input);
+  if (result.violation === undefined && input.seed % sampleEvery === 0)
+    result = sample(input, result);
+  batch.seeds++;
+  batch.events += result.events;
+  for (const [what, count] of result.sometimes) {
+    batch.sometimes.set(what, (batch.sometimes.get(what) ?? 0) + count);
+  }
+  if (result.violation !== undefined) batch.failures.push(result);
+  return result;
+}
+
+function sample(input: SimulationInput, result: SimulationResult): SimulationResult {
+  const fails = (invariant: string, message: string): SimulationResult => ({
+    ...result,
+    violation: { invariant, message: `${invariant}: ${message}`, at: 0 },
+  });
+  if (simulate(input).hash !== result.hash) {
+    return fails("determinism", "the same seed twice gave two histories");
+  }
+  if (input.workload !== undefined) return result;
+  for (const [key, operations] of registerHistories(result.history)) {
+    if (isLinearizable(registerModel, operations) === "no") {
+      return fails("linearizability", `no order of the calls explains the answers for key ${key}`);
+    }
+  }
+  return result;
+}
+
+/** What should have happened and did not; empty for a batch too small to tell. */
+export function neverHappened({ seeds, sometimes }: Batch): string[] {
+  if (seeds < enoughSeeds) return [];
+  return mustHappen.filter((what) => (sometimes.get(what) ?? 0) === 0);
+}
