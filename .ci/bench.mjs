@@ -5,8 +5,10 @@ import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { build } from "./build.mjs";
 
-const exist = ["core", "storage"];
-const planned = ["cluster", "browser"];
+const exist = ["core", "storage", "cluster"];
+const planned = ["browser"];
+/** Where the script is not named after the benchmark. */
+const scripts = new Map([["cluster", "nodes"]]);
 
 const [name, ...rest] = process.argv.slice(2);
 if (name === undefined || rest.length > 0 || ![...exist, ...planned].includes(name)) {
@@ -19,7 +21,9 @@ if (name === undefined || rest.length > 0 || ![...exist, ...planned].includes(na
   process.exitCode = 2;
 } else {
   await build(["code", "worker"]);
-  const script = fileURLToPath(new URL(`../tests/bench/${name}.mjs`, import.meta.url));
+  const script = fileURLToPath(
+    new URL(`../tests/bench/${scripts.get(name) ?? name}.mjs`, import.meta.url),
+  );
   process.exitCode =
     spawnSync(process.execPath, ["--expose-gc", script], { stdio: "inherit" }).status ?? 1;
 }

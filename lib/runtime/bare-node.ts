@@ -31,8 +31,9 @@ import {
 import type { Loaded, OpenedStore } from "../storage/storage.js";
 import { restoreFrom } from "./applier.js";
 import { Driver } from "./driver.js";
+import { foundCluster, isEmpty } from "./founding.js";
 import { bestSuccessor } from "./handing-over.js";
-import { type SnapshotPolicy, Snapshots } from "./snapshots.js";
+import { begun, type SnapshotPolicy, Snapshots } from "./snapshots.js";
 import type { AppliedConfChange, StateMachine } from "./state-machine.js";
 
 /** How fast a cluster reacts; the same at every node of it. */
@@ -46,8 +47,8 @@ export interface Timing {
 
 /** Heartbeats every 250 ms, elections after 1.5–3 s: what browser tabs and their links can keep. */
 export const browserTiming: Timing = { tickMs: 50, heartbeatTicks: 5, electionTicks: 30 };
-/** Heartbeats every 50 ms, elections after 150–300 ms: Node processes in one network. */
-export const nodeTiming: Timing = { tickMs: 10, heartbeatTicks: 5, electionTicks: 15 };
+/** Heartbeats every 50 ms, elections after 150–275 ms: Node processes in one network. */
+export const nodeTiming: Timing = { tickMs: 25, heartbeatTicks: 2, electionTicks: 6 };
 
 export interface BareNodeOptions<R> {
   readonly id: NodeId;
@@ -87,33 +88,8 @@ export interface BareNodeEvents<R> {
   failed(error: unknown): void;
 }
 
-/**
- * Founds a cluster: a snapshot at index 1 of term 1 with `confState` and `body` as the machine's state. Whoever founds the same cluster
- * must write the same bytes.
- */
-export async function foundCluster(
-  store: OpenedStore,
-  confState: ConfState,
-  vote: NodeId,
-  body: Uint8Array,
-): Promise<Loaded> {
-  const metadata = { index: 1, term: 1, confState };
-  const hardState = { term: 1, vote, commit: 1 };
-  await store.storage.append({
-    hardState,
-    snapshot: { metadata, data: body, unknown: undefined },
-    entries: [],
-    sync: true,
-  });
-  return { hardState, snapshot: metadata, entries: [], compacted: { index: 1, term: 1 } };
-}
-
 /** Before the first entry: what a store without a snapshot starts from. */
 const nothing: SnapshotMetadata = { index: 0, term: 0, confState: emptyConfState };
-
-export function isEmpty({ snapshot, entries, hardState }: Loaded): boolean {
-  return snapshot === undefined && entries.length === 0 && hardState.term === 0;
-}
 
 export class BareNode<R> {
   readonly id: NodeId;
@@ -405,21 +381,6 @@ export class BareNode<R> {
     void this.snapshot();
     return undefined;
   }
-}
-
-/** A generator does nothing before its first step: that is taken now, so that what it copies first is of this moment. */
-function begun(chunks: Iterable<Uint8Array>): Iterable<Uint8Array> {
-  const iterator = chunks[Symbol.iterator]();
-  let next: IteratorResult<Uint8Array> | undefined = iterator.next();
-  return {
-    [Symbol.iterator]: () => ({
-      next() {
-        const result = next ?? iterator.next();
-        next = undefined;
-        return result;
-      },
-    }),
-  };
 }
 
 const stopped: { readonly accepted: false; readonly reason: "stopped" } = {

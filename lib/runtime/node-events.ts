@@ -1,6 +1,6 @@
 /** What may be observed of a running node. Listeners are called after the fact and never hold the node up. */
 import type { LogboomError } from "../base/errors.js";
-import type { Index, NodeId, Role, SnapshotMetadata, Term } from "../core/types.js";
+import type { NodeId, Role, SnapshotMetadata, Term } from "../core/types.js";
 import type { Configuration } from "./members.js";
 import type { NodeStatus } from "./node-status.js";
 
@@ -47,12 +47,6 @@ export type NodeEvent =
       readonly action: "taken" | "installed" | "sent" | "failed";
       readonly metadata: SnapshotMetadata;
       readonly peer: NodeId | undefined;
-    }
-  | {
-      readonly type: "diverged";
-      readonly index: Index;
-      /** Who holds another state than the majority; undefined where there is no majority. */
-      readonly minority: readonly NodeId[] | undefined;
     }
   | { readonly type: "halted"; readonly halt: Halt };
 

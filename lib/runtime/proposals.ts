@@ -37,6 +37,8 @@ export interface ProposalsOptions {
   readonly clock: Clock;
   /** How long the fate of an entry may stay open after leadership was lost. */
   readonly graceMs: number;
+  /** The term in which a leader is known now; 0 where none is. */
+  leaderTerm(): Term;
 }
 
 export class Proposals<Result> {
@@ -49,7 +51,8 @@ export class Proposals<Result> {
   #bytes = 0;
   #term: Term = 0;
   #applied: Index = 0;
-  #grace: Cancel | undefined;
+  readonly #graces = new Set<Cancel>();
+  #closed: LogboomError | undefined;
 
   constructor(options: ProposalsOptions) {
     this.#options = options;
@@ -84,6 +87,7 @@ export class Proposals<Result> {
     bytes: number,
     signal?: AbortSignal,
   ): Promise<readonly Applied<Result>[]> {
+    if (this.#closed !== undefined) return Promise.reject(this.#closed);
     return new Promise((resolve, reject) => {
       this.#bytes += bytes;
       const abort = (): void => {
@@ -112,6 +116,8 @@ export class Proposals<Result> {
       for (let index = first; index < first + count; index++) this.#waiting.set(index, batch);
       if (first <= this.#applied) this.#recall(batch);
       else if (term < this.#term) this.#end(batch, overwritten(batch));
+      // Its leader went between the answer and now: nobody will tell.
+      else if (this.#options.leaderTerm() !== term) this.leadershipLost();
     });
   }
 
@@ -141,23 +147,25 @@ export class Proposals<Result> {
     }
   }
 
-  /** Leadership moved: whatever is still open after the grace is unknown. */
+  /** Leadership moved: whatever is open now and still after the grace is unknown. */
   leadershipLost(): void {
-    if (this.#waiting.size === 0 || this.#grace !== undefined) return;
+    if (this.#waiting.size === 0) return;
     const open = new Set(this.#waiting.values());
-    this.#grace = this.#options.clock.after(this.#options.graceMs, () => {
-      this.#grace = undefined;
+    const cancel = this.#options.clock.after(this.#options.graceMs, () => {
+      this.#graces.delete(cancel);
       for (const batch of open) {
         if (this.#waiting.get(batch.first + batch.count - 1) !== batch) continue;
         this.#end(batch, lost("leadership was lost before the command was committed"));
       }
     });
+    this.#graces.add(cancel);
   }
 
   /** Everything ends by `error`. */
   close(error: LogboomError): void {
-    this.#grace?.();
-    this.#grace = undefined;
+    this.#closed = error;
+    for (const cancel of this.#graces) cancel();
+    this.#graces.clear();
     for (const batch of new Set(this.#waiting.values())) this.#end(batch, error);
   }
 

@@ -99,13 +99,13 @@ export class RaftNode<Result> {
       throw new LogboomError("TOO_LARGE", text);
     }
     for (const command of commands) this.#checkCommand(command);
-    return await this.#node.propose(commands, options.signal);
+    return await this.#node.requests.propose(commands, options.signal);
   }
 
   /** Resolves when everything proposed before, by anybody, is applied on this node. @throws as `propose` */
   async barrier(options: Waiting = {}): Promise<Index> {
     this.#node.count("raft_barrier_total");
-    const [applied] = await this.#node.propose([noBytes], options.signal);
+    const [applied] = await this.#node.requests.propose([noBytes], options.signal);
     return applied?.index ?? 0;
   }
 
@@ -124,7 +124,7 @@ export class RaftNode<Result> {
 
   /** The index at which reading is linearizable, once it is applied here. @throws as `read` */
   readIndex(options: Waiting = {}): Promise<Index> {
-    return this.#node.readIndex(options.signal);
+    return this.#node.requests.readIndex(options.signal);
   }
 
   /** Resolves when a quorum has confirmed, after the call, that this node leads. @throws LogboomError `NOT_LEADER`, and as `read` */
@@ -132,7 +132,7 @@ export class RaftNode<Result> {
     this.#node.count("raft_verify_leader_total");
     const { role, term } = this.#node.basicStatus();
     if (role !== "leader") throw refusal("notLeader");
-    await this.#node.readIndex(options.signal);
+    await this.#node.requests.readIndex(options.signal);
     const now = this.#node.basicStatus();
     if (now.role !== "leader" || now.term !== term) throw refusal("notLeader");
   }
@@ -195,7 +195,7 @@ export class RaftNode<Result> {
     members: readonly MemberChange[],
     { ifIndex = 0, signal }: Changing = {},
   ): Promise<Configuration> {
-    await this.#node.change(changeOf(members), ifIndex, signal);
+    await this.#node.requests.change(changeOf(members), ifIndex, signal);
     await this.#node.until(() => this.configuration.confState.votersOutgoing.length === 0, signal);
     return this.configuration;
   }
@@ -206,7 +206,7 @@ export class RaftNode<Result> {
     this.#checkMember(id);
     const addresses = new Map([[id, address]]);
     const change = carrierOf(id, { type: "addresses", addresses });
-    await this.#node.change(change, options.ifIndex ?? 0, options.signal);
+    await this.#node.requests.change(change, options.ifIndex ?? 0, options.signal);
     return this.configuration;
   }
 
@@ -256,7 +256,7 @@ export class RaftNode<Result> {
     to = noNode,
     signal,
   }: Waiting & { readonly to?: NodeId } = {}): Promise<NodeId> {
-    return this.#node.transfer(to, signal);
+    return this.#node.requests.transfer(to, signal);
   }
 
   // — snapshots and backups —
@@ -285,7 +285,7 @@ export class RaftNode<Result> {
     const chunks: Uint8Array[] = [];
     if (backup instanceof Uint8Array) chunks.push(backup);
     else for await (const chunk of backup) chunks.push(chunk);
-    await this.#node.restore(concatBytes(...chunks), backupPieceBytes, signal);
+    await this.#node.requests.restore(concatBytes(...chunks), backupPieceBytes, signal);
   }
 
   // — looking in —

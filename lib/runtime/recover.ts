@@ -10,7 +10,7 @@ import { LogboomError } from "../base/errors.js";
 import { emptyConfState, type NodeId, type SnapshotMetadata } from "../core/types.js";
 import type { OpenedStore } from "../storage/storage.js";
 import { restoreFrom } from "./applier.js";
-import { isEmpty } from "./bare-node.js";
+import { isEmpty } from "./founding.js";
 import { MemberedMachine } from "./membered-machine.js";
 import { save } from "./snapshots.js";
 import type { StateMachine } from "./state-machine.js";

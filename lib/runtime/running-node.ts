@@ -7,27 +7,18 @@
 import { concatBytes } from "../base/bytes.js";
 import type { Cancel } from "../base/clock.js";
 import { createEmitter, type Emitter } from "../base/emitter.js";
-import { DecodeError, isLogboomError, LogboomError } from "../base/errors.js";
-import { decodeMessages, encodeMessages } from "../codec/raftpb.js";
+import { LogboomError, type Outcome } from "../base/errors.js";
 import type { BasicStatus } from "../core/raw-node.js";
-import {
-  type ConfChangeV2,
-  type Index,
-  type Message,
-  type NodeId,
-  noNode,
-  type SnapshotMetadata,
-  type SoftState,
-} from "../core/types.js";
+import { type NodeId, noNode, type SnapshotMetadata, type SoftState } from "../core/types.js";
 import type { Loaded } from "../storage/storage.js";
-import type { PeerEvent } from "../transport/transport.js";
-import { BareNode, type BareNodeOptions, foundCluster, isEmpty } from "./bare-node.js";
+import { Announcer } from "./announcer.js";
+import { BareNode, type BareNodeOptions } from "./bare-node.js";
+import { Conditions } from "./conditions.js";
 import { Contacts } from "./contacts.js";
-import { Forwarding } from "./forwarding.js";
-import { packFrame, raftFrame, requestFrame, transferFrame, unpackFrame } from "./frames.js";
-import { Linearizable } from "./linearizable.js";
+import { foundCluster, isEmpty } from "./founding.js";
+import { packFrame, requestFrame, transferFrame } from "./frames.js";
 import { carrierOf } from "./member-changes.js";
-import { backupBytesMax, MemberedMachine } from "./membered-machine.js";
+import { MemberedMachine } from "./membered-machine.js";
 import { type Configuration, memberIds } from "./members.js";
 import type { MetricName } from "./metrics.js";
 import type { NodeEvent } from "./node-events.js";
@@ -37,48 +28,32 @@ import {
   type CompleteOptions,
   type Reloadable,
 } from "./node-options.js";
+import { Requests } from "./node-requests.js";
 import type { NodeStatus } from "./node-status.js";
-import { type Applied, aborted, Proposals } from "./proposals.js";
-import { closed, halted, refusal } from "./refusals.js";
-import {
-  decodeRequestFrame,
-  encodeRequestFrame,
-  type Placed,
-  type Request,
-  type RequestFrame,
-} from "./requests.js";
-import { decodeTransferFrame, encodeTransferFrame } from "./transfer-frames.js";
+import { Wire } from "./node-wire.js";
+import { aborted } from "./proposals.js";
+import { closed, halted } from "./refusals.js";
+import { encodeRequestFrame } from "./requests.js";
+import { encodeTransferFrame } from "./transfer-frames.js";
 import { Transfers } from "./transfers.js";
 
 /** Lines of the core kept for the dump of a node that halts. */
 const logLinesMax = 100;
-/** Appends above so many bytes travel as bulk, behind heartbeats and votes. */
-const bulkBytes = 64 * 1024;
-
-interface Condition {
-  holds(): boolean;
-  resolve(): void;
-  reject(error: LogboomError): void;
-}
-
 export class RunningNode<Result> {
+  readonly requests: Requests<Result>;
   readonly #options: CompleteOptions<Result>;
   readonly #machine: MemberedMachine<Result>;
   readonly #events: Emitter<NodeEvent> = createEmitter<NodeEvent>();
-  readonly #proposals: Proposals<Result>;
-  readonly #reads: Linearizable;
-  readonly #forwarding: Forwarding;
   readonly #transfers: Transfers;
   readonly #contacts: Contacts;
-  readonly #conditions = new Set<Condition>();
+  readonly #announcer: Announcer;
+  readonly #wire: Wire<Result>;
+  readonly #conditions = new Conditions();
   readonly #lines: string[] = [];
   readonly #gauges: Cancel;
   #bare!: BareNode<Result>;
-  #pendingBytesMax: number;
   #softState: SoftState = { role: "follower", leader: noNode };
   #members: ReadonlySet<NodeId> = new Set();
-  #refused = 0;
-  #announcing = false;
   #halt: LogboomError | undefined;
   #closing: Promise<void> | undefined;
 
@@ -95,35 +70,26 @@ export class RunningNode<Result> {
       node.#contacts.close();
       throw error;
     }
-    options.transport.onPeer((event) => node.#onLink(event));
-    options.transport.onFrame((from, frame) => node.#onFrame(from, frame));
+    options.transport.onPeer((event) => node.#wire.link(event));
+    options.transport.onFrame((from, frame) => node.#wire.receive(from, frame));
     for (const peer of options.transport.peers()) node.#contacts.heard(peer);
     return node;
   }
 
   private constructor(options: CompleteOptions<Result>) {
-    const { id, clock, random, transport, store, timing } = options;
+    const { id, clock, transport, store, address, timing } = options;
+    const electionMs = timing.tickMs * timing.electionTicks;
     this.#options = options;
     this.#machine = new MemberedMachine(options.machine);
-    this.#pendingBytesMax = options.pendingBytesMax;
-    const electionMs = timing.tickMs * timing.electionTicks;
-    // Two whole elections: a leader that is there at all is found by then.
-    const graceMs = 4 * electionMs;
-    this.#proposals = new Proposals<Result>({ clock, graceMs });
-    this.#reads = new Linearizable({
-      self: id,
-      clock,
-      retryMs: electionMs,
-      salt: random.below(2 ** 32),
-      ask: (context) => this.#bare.readIndex(context).accepted,
-      applied: () => this.#bare.applied,
-    });
-    this.#forwarding = new Forwarding(id, options.pendingBytesMax, {
-      clock,
-      waitMs: graceMs,
-      leader: () => this.#softState.leader,
+    this.requests = new Requests<Result>({
+      options,
+      machine: this.#machine,
+      bare: () => this.#bare,
+      softState: () => this.#softState,
+      configuration: () => this.configuration,
       send: (to, frame) => transport.send(to, packFrame(requestFrame, encodeRequestFrame(frame))),
-      serve: (request) => this.#serve(request),
+      until: (holds, signal) => this.until(holds, signal),
+      checkRunning: (signal) => this.#checkRunning(signal),
     });
     this.#transfers = new Transfers({
       clock,
@@ -139,188 +105,31 @@ export class RunningNode<Result> {
       storeFailed: (error) => this.#bare.storeFailed(error),
     });
     this.#contacts = new Contacts(clock, electionMs, (event) => this.#emit(event));
+    this.#wire = new Wire<Result>({
+      transport,
+      metrics: options.metrics,
+      contacts: this.#contacts,
+      requests: this.requests,
+      transfers: this.#transfers,
+      bare: () => this.#bare,
+      members: () => this.#members,
+      running: () => this.#closing === undefined && this.#halt === undefined,
+      emit: (event) => this.#emit(event),
+    });
+    this.#announcer = new Announcer({
+      clock,
+      retryMs: electionMs,
+      due: () =>
+        address !== undefined &&
+        this.#softState.leader !== noNode &&
+        this.#members.has(id) &&
+        this.#machine.addresses.get(id) !== address,
+      tell: () => {
+        const addresses = new Map([[id, address ?? ""]]);
+        return this.requests.change(carrierOf(id, { type: "addresses", addresses }), 0, undefined);
+      },
+    });
     this.#gauges = clock.every(1000, () => this.#publish());
-  }
-
-  // — requests —
-
-  async propose(
-    commands: readonly Uint8Array[],
-    signal: AbortSignal | undefined,
-  ): Promise<readonly Applied<Result>[]> {
-    this.#checkRunning(signal);
-    const { metrics, clock } = this.#options;
-    let bytes = 0;
-    for (const command of commands) bytes += command.length;
-    metrics.count("raft_apply_total", commands.length);
-    const from = clock.now();
-    try {
-      const applied = await this.#submit(
-        { kind: "propose", commands },
-        commands.length,
-        bytes,
-        signal,
-      );
-      metrics.observe("raft_commit_time_seconds", (clock.now() - from) / 1000);
-      return applied;
-    } catch (error) {
-      metrics.count("raft_apply_failed_total", commands.length);
-      throw error;
-    }
-  }
-
-  async change(
-    change: ConfChangeV2,
-    ifIndex: Index,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    this.#checkRunning(signal);
-    await this.#submit({ kind: "change", change, ifIndex }, 1, change.context.length, signal);
-  }
-
-  async transfer(to: NodeId, signal: AbortSignal | undefined): Promise<NodeId> {
-    this.#checkRunning(signal);
-    const { term, leader: former } = this.basicStatus();
-    await this.#place({ kind: "transfer", to }, 0, signal).catch((error) => {
-      // The leader's successor may be heard before its answer: the wait below decides.
-      if (!isLogboomError(error) || error.code !== "LEADERSHIP_LOST") throw error;
-    });
-    const moved = (): boolean => {
-      const { leader } = this.#softState;
-      return leader !== noNode && (to === noNode ? leader !== former : leader === to);
-    };
-    // The leader gives up after one election timeout; ours is the wait for its successor's first word.
-    const { clock, timing } = this.#options;
-    const ending = new AbortController();
-    let late = false;
-    const timer = clock.after(3 * timing.tickMs * timing.electionTicks, () => {
-      late = true;
-      ending.abort();
-    });
-    const give = (): void => ending.abort(signal?.reason);
-    signal?.addEventListener("abort", give);
-    try {
-      await this.until(moved, ending.signal);
-    } catch (error) {
-      if (!late) throw error;
-      const text = `leadership did not move in time (term ${term})`;
-      throw new LogboomError("PROPOSAL_DROPPED", text, { reason: "transferTimedOut" });
-    } finally {
-      timer();
-      signal?.removeEventListener("abort", give);
-    }
-    return this.#softState.leader;
-  }
-
-  async readIndex(signal: AbortSignal | undefined): Promise<Index> {
-    this.#checkRunning(signal);
-    const { metrics, clock } = this.#options;
-    metrics.count("raft_reads_total");
-    const from = clock.now();
-    const index = await this.#reads.readIndex(signal);
-    metrics.observe("raft_read_time_seconds", (clock.now() - from) / 1000);
-    return index;
-  }
-
-  /** A backup in pieces, each in an entry of its own, one after the other. */
-  async restore(
-    backup: Uint8Array,
-    pieceBytes: number,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    if (backup.length > backupBytesMax) {
-      const text = `the backup takes ${backup.length} bytes, at most ${backupBytesMax} are allowed`;
-      throw new LogboomError("TOO_LARGE", text);
-    }
-    const { random, id: self } = this.#options;
-    const id = 1 + random.below(2 ** 32) * 2 ** 20 + random.below(2 ** 20);
-    for (let offset = 0; offset === 0 || offset < backup.length; offset += pieceBytes) {
-      const data = backup.subarray(offset, offset + pieceBytes);
-      const last = offset + pieceBytes >= backup.length;
-      const piece = carrierOf(self, { type: "restore", id, offset, last, data });
-      await this.#whenChangeable(piece, signal);
-    }
-    const outcome = this.#machine.outcomeOf(id);
-    if (outcome?.error !== undefined) throw outcome.error;
-    if (outcome === undefined) {
-      const text = "another backup was begun before this one was complete";
-      throw new LogboomError("PROPOSAL_DROPPED", text, { reason: "overtaken" });
-    }
-  }
-
-  /** Another change may be under way: it is waited for. */
-  async #whenChangeable(change: ConfChangeV2, signal: AbortSignal | undefined): Promise<void> {
-    for (;;) {
-      const { index } = this.configuration;
-      try {
-        await this.change(change, 0, signal);
-        return;
-      } catch (error) {
-        const reason = isLogboomError(error) ? error.reason : undefined;
-        if (reason !== "pendingConfChange" && reason !== "mustLeaveJoint") throw error;
-        await this.until(() => this.configuration.index !== index, signal);
-      }
-    }
-  }
-
-  async #submit(
-    request: Request,
-    count: number,
-    bytes: number,
-    signal: AbortSignal | undefined,
-  ): Promise<readonly Applied<Result>[]> {
-    if (this.#softState.role === "leader" || !this.#options.forward) {
-      if (this.#proposals.bytes + bytes > this.#pendingBytesMax) {
-        const text = `${this.#proposals.bytes} bytes of commands are open, at most ${this.#pendingBytesMax} may be`;
-        throw new LogboomError("PROPOSAL_DROPPED", text, { reason: "tooManyBytes" });
-      }
-      const { index, term } = this.#serve(request);
-      return await this.#proposals.wait(index, term, count, bytes, signal);
-    }
-    const forget = this.#proposals.remember();
-    try {
-      const { index, term } = await this.#place(request, bytes, signal);
-      return await this.#proposals.wait(index, term, count, bytes, signal);
-    } finally {
-      forget();
-    }
-  }
-
-  async #place(request: Request, bytes: number, signal: AbortSignal | undefined): Promise<Placed> {
-    if (this.#softState.role === "leader" || !this.#options.forward) return this.#serve(request);
-    return await this.#forwarding.ask(request, bytes, signal);
-  }
-
-  /** Does as asked, as leader. @throws LogboomError, outcome none */
-  #serve(request: Request): Placed {
-    if (this.#softState.role !== "leader") throw refusal("notLeader");
-    if (request.kind === "transfer") {
-      const to = request.to === noNode ? this.#bare.bestSuccessor() : request.to;
-      const answer = this.#bare.transferLeader(to ?? noNode);
-      if (!answer.accepted) throw refusal(answer.reason);
-      return { index: 0, term: 0 };
-    }
-    if (request.kind === "change" && request.ifIndex !== 0) this.#checkIndex(request.ifIndex);
-    const answer =
-      request.kind === "propose"
-        ? this.#bare.propose(this.#prepared(request.commands))
-        : this.#bare.proposeConfChange(request.change);
-    if (!answer.accepted) throw refusal(answer.reason);
-    return answer;
-  }
-
-  #prepared(commands: readonly Uint8Array[]): readonly Uint8Array[] {
-    const { prepare } = this.#options;
-    if (prepare === undefined) return commands;
-    const { term } = this.#bare.status();
-    return commands.map((command) => (command.length > 0 ? prepare(command, term) : command));
-  }
-
-  #checkIndex(ifIndex: Index): void {
-    const { index } = this.configuration;
-    if (index === ifIndex) return;
-    const text = `the configuration is of index ${index}, not ${ifIndex}`;
-    throw new LogboomError("PROPOSAL_DROPPED", text, { reason: "configurationChanged" });
   }
 
   // — state —
@@ -354,11 +163,9 @@ export class RunningNode<Result> {
       snapshot: this.#bare.snapshots.latest,
       lastContactMs: role === "leader" ? 0 : this.#contacts.sinceHeard(leader),
       peers,
-      proposals: this.#proposals.size,
-      reads: this.#reads.size,
-      forwarded: this.#forwarding.size,
+      ...this.requests.counts(),
       sendingSnapshots: this.#transfers.sending,
-      refused: this.#refused + this.#bare.refused,
+      refused: this.#wire.refused + this.#bare.refused,
       halted: this.#halt !== undefined,
     };
   }
@@ -372,34 +179,9 @@ export class RunningNode<Result> {
   }
 
   /** Resolves when `holds`, which is looked at whenever something has happened. */
-  until(holds: () => boolean, signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#checkRunning(signal);
-      if (holds()) {
-        resolve();
-        return;
-      }
-      const abort = (): void => {
-        condition.reject(aborted(signal));
-      };
-      const done = (): void => {
-        this.#conditions.delete(condition);
-        signal?.removeEventListener("abort", abort);
-      };
-      const condition: Condition = {
-        holds,
-        resolve() {
-          done();
-          resolve();
-        },
-        reject(error) {
-          done();
-          reject(error);
-        },
-      };
-      signal?.addEventListener("abort", abort);
-      this.#conditions.add(condition);
-    });
+  async until(holds: () => boolean, signal: AbortSignal | undefined): Promise<void> {
+    this.#checkRunning(signal, "unknown");
+    return await this.#conditions.wait(holds, signal);
   }
 
   async snapshot(): Promise<SnapshotMetadata | undefined> {
@@ -411,8 +193,7 @@ export class RunningNode<Result> {
   reload({ snapshotPolicy, tickMs, pendingBytesMax }: Reloadable): void {
     this.#bare.snapshots.policy = snapshotPolicy;
     this.#bare.setTickMs(tickMs);
-    this.#pendingBytesMax = pendingBytesMax;
-    this.#forwarding.bytesMax = pendingBytesMax;
+    this.requests.limit(pendingBytesMax);
   }
 
   async bootstrap(bootstrap: Bootstrap): Promise<void> {
@@ -434,6 +215,7 @@ export class RunningNode<Result> {
   async #close(): Promise<void> {
     this.#endRequests(closed("unknown"), closed("none"));
     this.#gauges();
+    this.#announcer.close();
     this.#contacts.close();
     const { transport, store } = this.#options;
     await transport.close();
@@ -444,10 +226,8 @@ export class RunningNode<Result> {
   }
 
   #endRequests(error: LogboomError, untouched: LogboomError): void {
-    this.#forwarding.close((sent) => (sent ? error : untouched));
-    this.#proposals.close(error);
-    this.#reads.close(untouched);
-    for (const condition of [...this.#conditions]) condition.reject(error);
+    this.requests.close(error, untouched);
+    this.#conditions.close(error);
   }
 
   // — the loop —
@@ -483,14 +263,14 @@ export class RunningNode<Result> {
         log: (level, text) => this.#say(level, text),
       },
       events: {
-        send: (to, message) => this.#send(to, message),
+        send: (to, message) => this.#wire.send(to, message),
         applied: () => {},
-        entry: (entry, result) => this.#proposals.applied(entry, result),
+        entry: (entry, result) => this.requests.applied(entry, result),
         restored: (metadata) => this.#restored(metadata),
         configured: () => this.#configured(),
         softState: (state) => this.#onSoftState(state),
-        read: (state) => this.#reads.answered(state),
-        readDropped: (context) => this.#reads.dropped(context),
+        read: (state) => this.requests.read(state),
+        readDropped: (context) => this.requests.readDropped(context),
         stored: (entries, ms) => {
           metrics.observe("raft_store_logs_seconds", ms / 1000);
           metrics.observe("raft_store_logs_entries", entries);
@@ -501,7 +281,7 @@ export class RunningNode<Result> {
           this.#check();
         },
         progressed: () => {
-          this.#reads.progressed();
+          this.requests.progressed();
           this.#check();
         },
         failed: (error) => this.#failed(error),
@@ -524,10 +304,8 @@ export class RunningNode<Result> {
     if (state.leader !== before.leader) {
       const address = this.#machine.addresses.get(state.leader);
       this.#emit({ type: "leader", leader: state.leader, term, address });
-      this.#proposals.leadershipLost();
-      this.#forwarding.leaderChanged();
-      if (state.leader !== noNode) this.#reads.leaderKnown();
-      this.#announce();
+      this.requests.leaderChanged();
+      this.#announcer.look();
     }
     this.#check();
   }
@@ -548,36 +326,14 @@ export class RunningNode<Result> {
       if (!ids.has(gone)) this.#emit({ type: "member", id: gone, change: "removed" });
     }
     if (before.has(id) && !ids.has(id)) this.#emit({ type: "removed" });
-    this.#announce();
+    this.#announcer.look();
     this.#check();
   }
 
-  /** This node lives elsewhere than the configuration says: the cluster is told, by way of whoever leads. */
-  #announce(): void {
-    const { address, id, clock, timing } = this.#options;
-    if (address === undefined || this.#announcing || this.#softState.leader === noNode) return;
-    if (!this.#members.has(id) || this.#machine.addresses.get(id) === address) return;
-    this.#announcing = true;
-    const addresses = new Map([[id, address]]);
-    void this.change(carrierOf(id, { type: "addresses", addresses }), 0, undefined).then(
-      () => {
-        this.#announcing = false;
-      },
-      () => {
-        if (this.#closing !== undefined || this.#halt !== undefined) return;
-        clock.after(timing.tickMs * timing.electionTicks, () => {
-          this.#announcing = false;
-          this.#announce();
-        });
-      },
-    );
-  }
-
   #restored(metadata: SnapshotMetadata): void {
-    this.#proposals.restored(metadata.index, metadata.term);
     this.#emit({ type: "snapshot", action: "installed", metadata, peer: undefined });
     this.#configured();
-    this.#reads.progressed();
+    this.requests.restored(metadata);
   }
 
   #transferEnded(to: NodeId, metadata: SnapshotMetadata, outcome: "arrived" | "failed"): void {
@@ -597,78 +353,6 @@ export class RunningNode<Result> {
     this.#emit({ type: "halted", halt });
   }
 
-  // — the wire —
-
-  #send(to: NodeId, message: Message): boolean {
-    const { metrics, transport } = this.#options;
-    metrics.count("raft_messages_sent_total");
-    const inline = message.snapshot?.data.length ?? 0;
-    if (message.type === "MsgSnap" && inline === 0) return this.#transfers.start(message);
-    const frame = packFrame(raftFrame, encodeMessages([message]));
-    if (transport.send(to, frame, { bulk: frame.length > bulkBytes })) return true;
-    metrics.count("raft_messages_dropped_total");
-    return false;
-  }
-
-  #onLink(event: PeerEvent): void {
-    const { peer } = event;
-    const up = event.type === "up";
-    if (up) this.#forwarding.leaderChanged();
-    else {
-      this.#bare.unreachable(peer);
-      this.#forwarding.unreachable(peer);
-      this.#transfers.unreachable(peer);
-    }
-    const reason = event.type === "down" ? event.reason : undefined;
-    this.#emit({ type: "link", peer, up, reason });
-  }
-
-  #onFrame(from: NodeId, frame: Uint8Array): void {
-    if (this.#closing !== undefined || this.#halt !== undefined) return;
-    this.#contacts.heard(from);
-    try {
-      const { kind, body } = unpackFrame(frame);
-      if (kind === raftFrame) this.#onMessages(from, decodeMessages(body));
-      else if (kind === requestFrame) this.#onRequest(from, decodeRequestFrame(body));
-      else if (kind === transferFrame) this.#transfers.receive(from, decodeTransferFrame(body));
-      else throw new DecodeError(`a frame of kind ${kind}, which this node does not speak`);
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
-      this.#refused += 1;
-      this.#options.metrics.count("raft_frames_refused_total");
-    }
-  }
-
-  #onMessages(from: NodeId, messages: readonly Message[]): void {
-    this.#options.metrics.count("raft_messages_received_total", messages.length);
-    for (const { type, term } of messages) {
-      if (type !== "MsgVote" && type !== "MsgPreVote") continue;
-      this.#emit({ type: "vote", candidate: from, term, preVote: type === "MsgPreVote" });
-    }
-    this.#bare.step(from, messages);
-  }
-
-  #onRequest(from: NodeId, frame: RequestFrame): void {
-    if (frame.type !== "request") {
-      this.#forwarding.answered(from, frame);
-      return;
-    }
-    const { id } = frame;
-    // Only members are served: anybody else may be linked, but has no say.
-    const answer = this.#members.has(from) ? this.#answer(id, frame.request) : undefined;
-    if (answer === undefined) this.#refused += 1;
-    else this.#options.transport.send(from, packFrame(requestFrame, encodeRequestFrame(answer)));
-  }
-
-  #answer(id: number, request: Request): RequestFrame {
-    try {
-      return { type: "accepted", id, placed: this.#serve(request) };
-    } catch (error) {
-      if (!isLogboomError(error)) throw error;
-      return { type: "refused", id, error };
-    }
-  }
-
   // — small things —
 
   #say(level: "debug" | "info" | "warn" | "error", text: () => string): void {
@@ -684,13 +368,13 @@ export class RunningNode<Result> {
   }
 
   #check(): void {
-    for (const condition of [...this.#conditions]) if (condition.holds()) condition.resolve();
+    this.#conditions.check();
   }
 
-  #checkRunning(signal: AbortSignal | undefined): void {
-    if (signal?.aborted === true) throw aborted(signal, "none");
-    if (this.#closing !== undefined) throw closed("none");
-    if (this.#halt !== undefined) throw halted(this.#halt.cause, "none");
+  #checkRunning(signal: AbortSignal | undefined, outcome: Outcome = "none"): void {
+    if (signal?.aborted === true) throw aborted(signal, outcome);
+    if (this.#closing !== undefined) throw closed(outcome);
+    if (this.#halt !== undefined) throw halted(this.#halt.cause, outcome);
   }
 
   #publish(): void {

@@ -150,3 +150,18 @@ export async function save(
     throw error;
   }
 }
+
+/** A generator does nothing before its first step: that is taken now, so that what it copies first is of this moment. */
+export function begun(chunks: Iterable<Uint8Array>): Iterable<Uint8Array> {
+  const iterator = chunks[Symbol.iterator]();
+  let next: IteratorResult<Uint8Array> | undefined = iterator.next();
+  return {
+    [Symbol.iterator]: () => ({
+      next() {
+        const result = next ?? iterator.next();
+        next = undefined;
+        return result;
+      },
+    }),
+  };
+}

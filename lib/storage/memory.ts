@@ -44,7 +44,7 @@ export interface MemoryMedium {
   /** Also the owner's epoch: each opening takes the store over from the one before. */
   boot: number;
   shape: LogShape;
-  entries: readonly Entry[];
+  entries: Entry[];
   snapshots: readonly StoredSnapshot[];
   meta: Map<string, Uint8Array>;
 }
@@ -110,7 +110,9 @@ function memoryStorage(medium: MemoryMedium, lifeline: Lifeline, check: () => vo
       check();
       const { shape, entries } = medium;
       const snapshot = medium.snapshots.find((stored) => stored.named)?.metadata;
-      return { hardState: shape.hardState, snapshot, entries, compacted: shape.compacted };
+      // A copy: appends go on in the medium's own.
+      const loaded = { hardState: shape.hardState, snapshot, entries: [...entries] };
+      return { ...loaded, compacted: shape.compacted };
     },
     async append(write) {
       check();
@@ -123,8 +125,9 @@ function memoryStorage(medium: MemoryMedium, lifeline: Lifeline, check: () => vo
       }
       const first = write.entries[0]?.index;
       if (first !== undefined) {
-        const kept = medium.entries.filter((entry) => entry.index < first);
-        medium.entries = [...kept, ...write.entries];
+        const last = medium.entries.at(-1)?.index ?? 0;
+        if (first <= last) medium.entries = medium.entries.filter((entry) => entry.index < first);
+        for (const entry of write.entries) medium.entries.push(entry);
       }
       medium.shape = after;
     },

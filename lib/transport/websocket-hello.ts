@@ -4,8 +4,8 @@
  *     magic (4) ‖ version ‖ lowest version understood ‖ cluster ‖ from ‖ to (0: whoever answers) ‖ boot (8) ‖ address ("": none)
  */
 import { DecodeError } from "../base/errors.js";
-import type { NodeId } from "../core/types.js";
 import * as wire from "../codec/wire.js";
+import type { NodeId } from "../core/types.js";
 
 export interface Hello {
   readonly cluster: string;

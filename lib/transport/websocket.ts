@@ -18,6 +18,8 @@ import { LinkTable } from "./link-table.js";
 import { frameBytesMax, type Transport } from "./transport.js";
 import { decodeHello, encodeHello, type Hello, objection } from "./websocket-hello.js";
 
+export { type SharedTransport, shareTransport } from "./shared.js";
+
 export interface WebSocketTransportOptions {
   readonly self: NodeId;
   /** Same at every node of the cluster, 1 to 64 characters; links between different ones are refused. */

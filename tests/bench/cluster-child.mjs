@@ -27,7 +27,7 @@ const node = await RaftNode.open({
   transport,
   machine: createCounter(),
   bootstrap: { voters: [...addresses.keys()], addresses },
-  snapshotPolicy: { entries: 100_000, bytes: 64_000_000, trailing: 5_000 },
+  snapshotPolicy: { entries: 10_000, bytes: 64_000_000, trailing: 1_000 },
 });
 
 /** @typedef {{ what: "load", outstanding: number, ms: number } | { what: "leader" } | { what: "cpu" } | { what: "heap" } | { what: "close" }} Order */

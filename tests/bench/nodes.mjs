@@ -75,7 +75,7 @@ async function oneProcess(name, openStore) {
         transport: network.open(id),
         machine: createCounter(),
         bootstrap: { voters: [1, 2, 3] },
-        snapshotPolicy: { entries: 100_000, bytes: 64_000_000, trailing: 5_000 },
+        snapshotPolicy: { entries: 10_000, bytes: 64_000_000, trailing: 1_000 },
       }),
     ),
   );

@@ -1,5 +1,6 @@
 /** RaftNode: what each request ends with, through followers, elections and closing. */
 import { afterEach, describe, expect, it } from "vitest";
+import { hex } from "../../lib/base/bytes.js";
 import { bytes, type NodeChange, openCluster, type TestCluster } from "./cluster.js";
 
 let cluster: TestCluster;
@@ -281,7 +282,7 @@ describe("leadership", () => {
   });
 
   it("is handed over when the leader's disk fails, and it never acknowledges again", async () => {
-    let broken = 0;
+    let broken = "";
     cluster = await openCluster([1, 2, 3], {
       change: {
         wrap: (store) => ({
@@ -289,7 +290,7 @@ describe("leadership", () => {
           storage: {
             ...store.storage,
             append: async (write) => {
-              if (broken === store.identity.storeId[0]) throw new Error("no space left");
+              if (broken === hex(store.identity.storeId)) throw new Error("no space left");
               await store.storage.append(write);
             },
           },
@@ -299,8 +300,7 @@ describe("leadership", () => {
     const { node, machine } = await cluster.leader();
     const halts: unknown[] = [];
     node.observe((event) => halts.push(event), ["halted"]);
-    const { identity } = cluster.medium(node.id);
-    broken = identity?.storeId[0] ?? 0;
+    broken = hex(cluster.medium(node.id).identity?.storeId ?? new Uint8Array(0));
     const before = cluster.clock.now();
     await expect(cluster.settled(node.propose(bytes("a")))).rejects.toMatchObject({
       code: "HALTED",
