@@ -150,7 +150,8 @@ function writeMessage(writer: Writer, message: Message, zeros: Zeros): void {
 
 const noEntries: readonly Entry[] = [];
 
-/** Reads to the end of the record entered. Length: one case per field. */
+/** Reads to the end of the record entered. */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: one case per field, and one place where all fields meet
 function readMessage(reader: Reader): Message {
   let type = 0;
   let to = 0;

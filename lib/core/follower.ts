@@ -106,11 +106,16 @@ export function requestSnapshot(raft: Raft): Refusal | undefined {
   if (raft.log.snapshot !== undefined || raft.requestedSnapshot > 0) return "inProgress";
   if (raft.log.lastTerm !== raft.term) return "staleLog";
   raft.requestedSnapshot = raft.log.lastIndex;
+  raft.requestedSnapshotUntil = raft.now + raft.config.electionTicks;
   askForSnapshot(raft, raft.leader);
   return undefined;
 }
 
-/** Answers the leader with our wish for a snapshot, until it is fulfilled (raft-rs' request_snapshot). */
+/**
+ * Answers the leader with our wish for a snapshot, until it is fulfilled or given up (raft-rs' request_snapshot). It ends with the term
+ * and after an election timeout: the leader may need our acknowledgement to commit, and so to have a snapshot of, what we ask for, and
+ * who asks gives none. raft-rs waits for ever. (Found by the simulator, seed 567.)
+ */
 function askForSnapshot(raft: Raft, leader: NodeId): void {
   const { log } = raft;
   send(

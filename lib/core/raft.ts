@@ -73,6 +73,8 @@ export class Raft {
   forwardedReads: Uint8Array[] = [];
   /** We have asked the leader for a snapshot at least this new; 0 = no. */
   requestedSnapshot: Index = 0;
+  /** The tick at which that wish is given up: while it stands we acknowledge nothing, and a quorum may need us. */
+  requestedSnapshotUntil = 0;
 
   messages: Message[] = [];
   held: Message[] = [];

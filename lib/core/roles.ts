@@ -33,6 +33,7 @@ function reset(raft: Raft, term: Term): void {
   if (term !== raft.term) {
     raft.term = term;
     raft.vote = noNode;
+    raft.requestedSnapshot = 0;
   }
   raft.leader = noNode;
   raft.electionElapsed = 0;

@@ -190,6 +190,7 @@ export function tick(raft: Raft): void {
   raft.now++;
   if (raft.voteBlackout > 0) raft.voteBlackout--;
   raft.electionElapsed++;
+  if (raft.now >= raft.requestedSnapshotUntil) raft.requestedSnapshot = 0;
   if (raft.role === "leader") tickLeader(raft);
   else if (raft.promotable && raft.electionElapsed >= raft.electionTimeout) {
     raft.electionElapsed = 0;

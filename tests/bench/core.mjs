@@ -5,12 +5,18 @@
  * better ours is, whichever way the unit points. The last line is one JSON object. Run by `npm run bench -- core`, on what is in dist/.
  */
 import { decodeMessage, encodeMessage } from "../../dist/codec/raftpb.js";
+import { committedIndex } from "../../dist/core/quorum.js";
 import { bytesAllocated, ratesOf } from "./measure.mjs";
 import { ourAppends, ourCluster, sampleAppend } from "./ours.mjs";
 import { referenceAppends, referenceCluster, referenceName } from "./reference.mjs";
 
 const commandBytes = 100;
 const batch = 64;
+const longLogEntries = 200_000;
+const seven = [1, 2, 3, 4, 5, 6, 7];
+
+/** @param {number} id */
+const acknowledged = (id) => 1000 - id;
 
 /**
  * @typedef {object} Result
@@ -77,6 +83,15 @@ add(
   nanoseconds(measure([ourAppends(commandBytes), referenceAppends(commandBytes)])),
 );
 
+// No step's cost may grow with the log: the same proposals behind a log that is never cut, beside one that is.
+const longLog = ourCluster(commandBytes, false);
+for (let i = 0; i < longLogEntries / batch; i++) longLog.propose(batch);
+add(
+  `propose behind ${longLogEntries} entries, beside a short log of ours`,
+  "proposals/s",
+  measure([() => longLog.propose(1), () => ours.propose(1)]),
+);
+
 const message = sampleAppend(commandBytes);
 const bytes = encodeMessage(message);
 add("per message encoded", "ns", nanoseconds(measure([() => encodeMessage(message)])));
@@ -89,6 +104,10 @@ add("allocated per proposal, one at a time", "bytes", [
 add(`allocated per proposal, batches of ${batch}`, "bytes", [
   (await bytesAllocated(() => ours.propose(batch), 2_000)) / batch,
   (await bytesAllocated(() => reference.propose(batch), 200)) / batch,
+]);
+
+add("allocated per committedIndex of 7 voters", "bytes", [
+  await bytesAllocated(() => committedIndex(seven, acknowledged), 1_000_000),
 ]);
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });

@@ -17,8 +17,12 @@ class OurMember {
   applied = 0;
   compacted = 0;
 
-  /** @param {number} id */
-  constructor(id) {
+  /**
+   * @param {number} id
+   * @param {boolean} compacts  whether the log is cut as it grows
+   */
+  constructor(id, compacts) {
+    this.compacts = compacts;
     this.node = new RawNode(
       {
         id,
@@ -31,6 +35,7 @@ class OurMember {
         checkQuorum: true,
         preVote: true,
         batchAppends: true,
+        logBytesMax: compacts ? 64 * 1024 * 1024 : Number.POSITIVE_INFINITY,
       },
       {
         hardState: { term: 0, vote: 0, commit: 0 },
@@ -66,16 +71,19 @@ class OurMember {
         node.applied(this.applied);
       }
     }
-    if (this.applied - this.compacted >= compactEvery) {
+    if (this.compacts && this.applied - this.compacted >= compactEvery) {
       this.compacted = this.applied - compactKeeps;
       node.compacted(this.compacted);
     }
   }
 }
 
-/** @param {number} commandBytes */
-export function ourCluster(commandBytes) {
-  const members = [1, 2, 3].map((id) => new OurMember(id));
+/**
+ * @param {number} commandBytes
+ * @param {boolean} [compacts]  default true
+ */
+export function ourCluster(commandBytes, compacts = true) {
+  const members = [1, 2, 3].map((id) => new OurMember(id, compacts));
   const command = new Uint8Array(commandBytes).fill(0x63);
   const cluster = new Cluster(members, (message) => message.to - 1, command);
   members[0].node.campaign();

@@ -6,7 +6,13 @@
  * port takes from it. So package.json overrides those dependencies by an empty package, and nothing native is built.
  */
 import { createRequire } from "node:module";
-import { appendsPerLife, Cluster, compactEvery, compactKeeps, follow } from "./cluster.mjs?reference";
+import {
+  appendsPerLife,
+  Cluster,
+  compactEvery,
+  compactKeeps,
+  follow,
+} from "./cluster.mjs?reference";
 
 const require = createRequire(import.meta.url);
 const name = "@coaty/consensus.raft";

@@ -128,6 +128,15 @@ describe("a candidate", () => {
     expect(solo.role).toBe("candidate");
   });
 
+  it("takes a voter's first word", () => {
+    const solo = new Solo();
+    solo.node.campaign();
+    solo.drain();
+    solo.tell("MsgVoteResp", 2, { reject: true });
+    solo.tell("MsgVoteResp", 2);
+    expect(solo.role).toBe("candidate");
+  });
+
   it("needs both halves of a joint configuration", () => {
     const solo = new Solo({ conf: { voters: [1, 2, 3], votersOutgoing: [1, 4, 5] } });
     solo.node.campaign();

@@ -2,13 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { seededRandom } from "../../lib/base/random.js";
 import { restoreMembership, simpleChange } from "../../lib/core/confchange.js";
-import {
-  decodeConfChange,
-  decodeConfChangeV2,
-  encodeConfChange,
-  encodeConfChangeV2,
-  encodeConfChangeV1 as encodeV1,
-} from "../../lib/core/confchange-codec.js";
+import { decodeConfChange, encodeConfChange } from "../../lib/core/confchange-codec.js";
 import { quote } from "../../lib/core/describe.js";
 import { encodedBytes, makeEntry } from "../../lib/core/entries.js";
 import { Inflights } from "../../lib/core/inflights.js";

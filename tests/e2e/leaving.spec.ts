@@ -47,35 +47,26 @@ const titlesOn = (page: Page): Promise<string[]> =>
     Object.values(globalThis.room?.committed.cards ?? {}).map(({ title }) => title),
   );
 
-test("the leader's tab is closed, and work goes on", async ({ context }) => {
-  const pages = await openVoters(context, 3);
-  await addCard(pages[0] as Page, "Before");
-  await showCard(pages, "Before");
-  const { leader, followers } = await leaderOf(pages);
+const ends: [string, (page: Page) => Promise<void>][] = [
+  ["tab is closed", (page) => page.close()],
+  ["renderer is killed", crash],
+];
 
-  await leader.close();
-  const took = await timeToWrite(followers[0] as Page, "After");
+for (const [how, end] of ends)
+  test(`the leader's ${how}, and work goes on`, async ({ context }) => {
+    const pages = await openVoters(context, 3);
+    await addCard(pages[0] as Page, "Before");
+    await showCard(pages, "Before");
+    const { leader, followers } = await leaderOf(pages);
 
-  console.log(`leader's tab closed: the next command acknowledged after ${took} ms`);
-  await showCard(followers, "Before");
-  await showCard(followers, "After");
-  await agree(followers);
-});
+    await end(leader);
+    const took = await timeToWrite(followers[0] as Page, "After");
 
-test("the leader's renderer is killed, and work goes on", async ({ context }) => {
-  const pages = await openVoters(context, 3);
-  await addCard(pages[0] as Page, "Before");
-  await showCard(pages, "Before");
-  const { leader, followers } = await leaderOf(pages);
-
-  await crash(leader);
-  const took = await timeToWrite(followers[0] as Page, "After");
-
-  console.log(`leader's renderer killed: the next command acknowledged after ${took} ms`);
-  await showCard(followers, "Before");
-  await showCard(followers, "After");
-  await agree(followers);
-});
+    console.log(`the leader's ${how}: the next command acknowledged after ${took} ms`);
+    await showCard(followers, "Before");
+    await showCard(followers, "After");
+    await agree(followers);
+  });
 
 test("two of three are closed, one after the other, and the last goes on", async ({ context }) => {
   const pages = await openVoters(context, 3);
