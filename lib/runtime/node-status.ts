@@ -2,6 +2,7 @@
 import type { PeerStatus } from "../core/raw-node.js";
 import type { Index, NodeId, Role, SnapshotMetadata, Term } from "../core/types.js";
 import { type Configuration, memberIds } from "./members.js";
+import type { Metrics } from "./metrics.js";
 
 export interface NodeStatus {
   readonly id: NodeId;
@@ -63,4 +64,14 @@ export function statsOf(status: NodeStatus): Readonly<Record<string, string>> {
     last_contact:
       lastContactMs === undefined ? "never" : lastContactMs === 0 ? "0" : `${lastContactMs}ms`,
   };
+}
+
+export function publishGauges(metrics: Metrics, status: NodeStatus): void {
+  metrics.gauge("raft_peers", memberIds(status.configuration.confState).size);
+  metrics.gauge("raft_term", status.term);
+  metrics.gauge("raft_commit_index", status.commit);
+  metrics.gauge("raft_applied_index", status.applied);
+  metrics.gauge("raft_last_index", status.lastIndex);
+  metrics.gauge("raft_fsm_pending", status.backlog);
+  metrics.gauge("raft_is_leader", status.role === "leader" ? 1 : 0);
 }

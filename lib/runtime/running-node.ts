@@ -17,6 +17,7 @@ import { Conditions } from "./conditions.js";
 import { Contacts } from "./contacts.js";
 import { foundCluster, isEmpty } from "./founding.js";
 import { packFrame, requestFrame, transferFrame } from "./frames.js";
+import { LogLines } from "./log-lines.js";
 import { carrierOf } from "./member-changes.js";
 import { MemberedMachine } from "./membered-machine.js";
 import { type Configuration, memberIds } from "./members.js";
@@ -29,17 +30,15 @@ import {
   type Reloadable,
 } from "./node-options.js";
 import { Requests } from "./node-requests.js";
-import type { NodeStatus } from "./node-status.js";
+import { type NodeStatus, publishGauges } from "./node-status.js";
 import { Wire } from "./node-wire.js";
 import { aborted } from "./proposals.js";
 import { closed, halted } from "./refusals.js";
-import { encodeRequestFrame } from "./requests.js";
+import { encodeRequestFrame, type RequestFrame } from "./requests.js";
 import { StateChecks } from "./state-checks.js";
 import { encodeTransferFrame } from "./transfer-frames.js";
 import { Transfers } from "./transfers.js";
 
-/** Lines of the core kept for the dump of a node that halts. */
-const logLinesMax = 100;
 export class RunningNode<Result> {
   readonly requests: Requests<Result>;
   readonly checks: StateChecks;
@@ -51,7 +50,7 @@ export class RunningNode<Result> {
   readonly #announcer: Announcer;
   readonly #wire: Wire<Result>;
   readonly #conditions = new Conditions();
-  readonly #lines: string[] = [];
+  readonly #lines: LogLines;
   readonly #gauges: Cancel;
   #bare!: BareNode<Result>;
   #softState: SoftState = { role: "follower", leader: noNode };
@@ -83,13 +82,16 @@ export class RunningNode<Result> {
     const electionMs = timing.tickMs * timing.electionTicks;
     this.#options = options;
     this.#machine = new MemberedMachine(options.machine);
+    this.#lines = new LogLines(id, options.logger);
+    const tell = (to: NodeId, frame: RequestFrame): boolean =>
+      transport.send(to, packFrame(requestFrame, encodeRequestFrame(frame)));
     this.requests = new Requests<Result>({
       options,
       machine: this.#machine,
       bare: () => this.#bare,
       softState: () => this.#softState,
       configuration: () => this.configuration,
-      send: (to, frame) => transport.send(to, packFrame(requestFrame, encodeRequestFrame(frame))),
+      send: tell,
       until: (holds, signal) => this.until(holds, signal),
       checkRunning: (signal) => this.#checkRunning(signal),
     });
@@ -117,9 +119,7 @@ export class RunningNode<Result> {
       configuration: () => this.configuration,
       mark: (mark) =>
         this.requests.change(carrierOf(id, { type: "check", id: mark }), 0, undefined),
-      send: (to, frame) => {
-        transport.send(to, packFrame(requestFrame, encodeRequestFrame(frame)));
-      },
+      send: tell,
       restore: () => {
         this.#bare.requestSnapshot();
       },
@@ -154,7 +154,7 @@ export class RunningNode<Result> {
         return this.requests.change(carrierOf(id, { type: "addresses", addresses }), 0, undefined);
       },
     });
-    this.#gauges = clock.every(1000, () => this.#publish());
+    this.#gauges = clock.every(1000, () => publishGauges(options.metrics, this.status()));
   }
 
   // — state —
@@ -286,7 +286,7 @@ export class RunningNode<Result> {
       core: {
         reads: this.#options.reads ?? "safe",
         uncommittedBytesMax: 2 * this.#options.pendingBytesMax,
-        log: (level, text) => this.#say(level, text),
+        log: (level, text) => this.#lines.say(level, text),
       },
       events: {
         send: (to, message) => this.#wire.send(to, message),
@@ -375,19 +375,11 @@ export class RunningNode<Result> {
     this.#options.logger.error({ err: error }, "the node has stopped");
     this.#endRequests(this.#halt, halted(error, "none"));
     if (this.#bare === undefined) return;
-    const halt = { error: this.#halt, status: this.status(), log: [...this.#lines] };
+    const halt = { error: this.#halt, status: this.status(), log: this.#lines.last };
     this.#emit({ type: "halted", halt });
   }
 
   // — small things —
-
-  #say(level: "debug" | "info" | "warn" | "error", text: () => string): void {
-    if (level === "debug") return;
-    const line = text();
-    this.#lines.push(line);
-    if (this.#lines.length > logLinesMax) this.#lines.shift();
-    this.#options.logger[level]({ node: this.#options.id }, line);
-  }
 
   #emit(event: NodeEvent): void {
     this.#events.emit(event);
@@ -401,17 +393,5 @@ export class RunningNode<Result> {
     if (signal?.aborted === true) throw aborted(signal, outcome);
     if (this.#closing !== undefined) throw closed(outcome);
     if (this.#halt !== undefined) throw halted(this.#halt.cause, outcome);
-  }
-
-  #publish(): void {
-    const { metrics } = this.#options;
-    const { term, commit, lastIndex, role } = this.basicStatus();
-    metrics.gauge("raft_peers", this.#members.size);
-    metrics.gauge("raft_term", term);
-    metrics.gauge("raft_commit_index", commit);
-    metrics.gauge("raft_applied_index", this.#bare.applied);
-    metrics.gauge("raft_last_index", lastIndex);
-    metrics.gauge("raft_fsm_pending", this.#bare.backlog);
-    metrics.gauge("raft_is_leader", role === "leader" ? 1 : 0);
   }
 }

@@ -19,7 +19,8 @@ export interface StateChecksOptions {
   configuration(): Configuration;
   /** Puts the marker into the log; resolves when it is applied here. */
   mark(id: number): Promise<void>;
-  send(to: NodeId, frame: RequestFrame): void;
+  /** False when the frame is known to be lost: whoever it was for is then not judged, or stays as it is until the next check. */
+  send(to: NodeId, frame: RequestFrame): boolean;
   /** Asks the leader for its state. */
   restore(): void;
   transfer(to: NodeId): void;

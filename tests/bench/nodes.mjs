@@ -9,7 +9,6 @@ import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } fr
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { RaftNode } from "../../dist/runtime/index.js";
 import { openFileStore } from "../../dist/storage/file.js";
@@ -145,6 +144,8 @@ async function threeProcesses() {
   await idle(children);
   for (const child of children) await tell(child, { what: "close" });
 }
+
+const wait = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** @param {import("node:child_process").ChildProcess[]} children */
 async function idle(children) {
