@@ -132,7 +132,7 @@ export const mutants = [
     file: core("election"),
     find: "if (!raft.promotable) {",
     replace: "if (raft.id < 0) {",
-    by: "sim",
+    by: ["tests/core/election.test.ts", ""],
   },
   {
     id: "13",
@@ -190,7 +190,7 @@ export const mutants = [
     file: core("log"),
     find: "this.commitTo(Math.min(leaderCommit, lastNew));",
     replace: "this.commitTo(Math.min(leaderCommit, this.lastIndex));",
-    by: "sim",
+    by: ["tests/core/replication.test.ts", ""],
   },
   {
     id: "21a",
@@ -238,7 +238,7 @@ export const mutants = [
     file: core("log"),
     find: "    if (ours !== term) {\n      this.#log?.(",
     replace: "    if (ours === -1) {\n      this.#log?.(",
-    by: ["tests/core", "A-B-A|a-b-a|replaced|durable"],
+    by: ["tests/core/durability.test.ts", ""],
   },
   {
     id: "26",
@@ -293,8 +293,8 @@ export const mutants = [
     id: "32",
     what: "a command rolls dice",
     file: "lib/testing/workload.ts",
-    find: "}${value}`.slice(-24);",
-    replace: "}${value}${Math.random()}`.slice(-24);",
+    find: ".slice(-24);\n      state",
+    replace: ".slice(-24) + Math.random();\n      state",
     by: "sim",
   },
   {
@@ -319,7 +319,7 @@ export const mutants = [
     file: core("reading"),
     find: "if (raft.tracker.isSoleVoter(raft.id) || holdsLease(raft)) {",
     replace: 'if (raft.tracker.isSoleVoter(raft.id) || raft.role === "leader") {',
-    by: "sim",
+    by: ["tests/core/reads.test.ts", ""],
   },
   {
     id: "36",
@@ -360,7 +360,7 @@ export const mutants = [
     file: core("membership"),
     find: '|| raft.role !== "leader" || applied < raft.pendingConfIndex) return;',
     replace: '|| raft.role !== "leader") return;',
-    by: "sim",
+    by: ["tests/core/membership.test.ts", ""],
   },
   {
     id: "41",
