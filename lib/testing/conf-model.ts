@@ -4,7 +4,6 @@
  * The simulator computes the configuration at every committed index from this and compares it with what each node works by
  * (I29, I30, I31, and I27 on neighbours). Dissertation §4.3.
  */
-import { majorityOf } from "../core/quorum.js";
 import type { ConfChangeV2, ConfState, NodeId } from "../core/types.js";
 
 export function afterChange(before: ConfState, change: ConfChangeV2): ConfState {
@@ -89,7 +88,7 @@ export function isQuorum(conf: ConfState, has: (id: NodeId) => boolean): boolean
 function half(voters: readonly NodeId[], has: (id: NodeId) => boolean): boolean {
   let count = 0;
   for (const id of voters) if (has(id)) count++;
-  return count >= majorityOf(voters.length);
+  return 2 * count > voters.length;
 }
 
 /** No quorum of one is disjoint from a quorum of the other: tried out for every set of the ids in either (at most 2^14). */

@@ -18,4 +18,15 @@ export {
   type TransportTarget,
   transportConformance,
 } from "./conformance/transport.js";
+export { type Explored, explore, type Scope } from "./explorer.js";
+export { Violation } from "./invariants.js";
+export {
+  isLinearizable,
+  type Linearizable,
+  type Operation,
+  type SequentialModel,
+} from "./linearizability.js";
+export { type MachineSimulation, simulateMachine } from "./simulate-machine.js";
+export { type SimulationInput, type SimulationResult, simulate } from "./simulator.js";
 export { createVirtualClock, type VirtualClock } from "./virtual-clock.js";
+export type { Workload } from "./workload.js";

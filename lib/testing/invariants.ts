@@ -411,12 +411,17 @@ export function progressIsTrue(
     const { match, next, state, inflights } = progress;
     demand(match < next, "I23", () => `leader ${id}: match ${match}, next ${next} of ${peer}`);
     const image = durable(peer);
-    if (image !== undefined && image.hardState.term <= raft.term) {
-      const last = Math.max(image.lastIndex, image.snapshot?.metadata.index ?? 0);
+    const term = raft.log.term(match);
+    if (
+      image !== undefined &&
+      match > 0 &&
+      image.hardState.term <= raft.term &&
+      term !== undefined
+    ) {
       demand(
-        match <= last,
+        image.holds(match, term),
         "I23",
-        () => `leader ${id}: match ${match} of ${peer}, whose disk ends at ${last}`,
+        () => `leader ${id}: match ${match} of ${peer}, whose disk does not hold that entry`,
       );
     }
     const idle = inflights.count === 0;

@@ -116,7 +116,7 @@ export class SimClients {
       this.#answer(pending, outcome as Applied, node.applied);
       return;
     }
-    if (pending.attempts > 6 && !this.patient && chance(random, 0.2)) {
+    if (pending.attempts > 3 && !this.patient && chance(random, 0.2)) {
       owner.pending.delete(call.sequence);
       owner.client.finish(call.sequence);
       this.#world.sometimes("a command's outcome stays unknown");
@@ -133,7 +133,9 @@ export class SimClients {
       input,
     });
     node?.submit(command);
-    this.#world.after(retryMs + random.below(retryMs), () => this.#attempt(pending));
+    // Later and later: a cluster that is slow must not be buried under repetitions.
+    const wait = retryMs * 2 ** Math.min(pending.attempts - 1, 5);
+    this.#world.after(wait + random.below(wait), () => this.#attempt(pending));
   }
 
   /** Where the client sits; it moves when nobody answers there. */

@@ -1,0 +1,137 @@
+#!/usr/bin/env node
+/**
+ * Mutants: `npm run mutants [-- ID …]` plants each bug of tests/sim/mutants.mjs in a copy of the code and looks who finds it.
+ *
+ * Prints a line for each (mutant, killed by, seeds needed), then the entries without counterpart; the last line is `N killed, N survived`. A
+ * change whose text is no longer in the code, or is there twice, is an error. One at a time, and each within a bounded time.
+ */
+import { spawn } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import ts from "typescript";
+import { mutants, withoutCounterpart } from "../tests/sim/mutants.mjs";
+import { build } from "./build.mjs";
+
+/** @typedef {import("../tests/sim/mutants.mjs").Mutant} Mutant */
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const copies = join(root, "node_modules/.cache/logboom/mutants");
+const limitMs = 240_000;
+/** Seeds within which the simulator must find one. */
+const seedsMax = 2_000;
+
+async function main() {
+  const wanted = process.argv.slice(2);
+  const unknown = wanted.filter((id) => !mutants.some((mutant) => mutant.id === id));
+  if (unknown.length > 0) throw new Error(`no mutant is called ${unknown.join(", ")}`);
+  for (const mutant of mutants) mutated(mutant);
+  await build(["code"]);
+  const count = { killed: 0, survived: 0 };
+  for (const mutant of mutants) {
+    if (wanted.length > 0 && !wanted.includes(mutant.id)) continue;
+    const killer = await hunt(mutant);
+    count[killer === undefined ? "survived" : "killed"]++;
+    console.log(`${mutant.id.padEnd(4)} ${mutant.what.padEnd(66)} ${killer ?? "SURVIVED"}`);
+  }
+  if (wanted.length === 0) {
+    for (const [entry, reason] of Object.entries(withoutCounterpart))
+      console.log(`${entry}: no counterpart: ${reason}`);
+  }
+  console.log(`${count.killed} killed, ${count.survived} survived`);
+  if (count.survived > 0) process.exitCode = 1;
+}
+
+/** The file's text with the bug in it. @param {Mutant} mutant */
+function mutated({ id, file, find, replace }) {
+  const source = readFileSync(join(root, file), "utf8");
+  const places = source.split(find).length - 1;
+  if (find === "" || places !== 1) {
+    throw new Error(`mutant ${id} no longer applies: its text is in ${file} ${places} times`);
+  }
+  return source.replace(find, () => replace);
+}
+
+/** @param {Mutant} mutant @returns {Promise<string | undefined>} */
+async function hunt(mutant) {
+  if (Array.isArray(mutant.by)) return await huntByTest(mutant, mutant.by);
+  const copy = join(copies, mutant.id);
+  rmSync(copy, { recursive: true, force: true });
+  mkdirSync(copy, { recursive: true });
+  const isCode = (/** @type {string} */ from) => !/\.(d\.ts|map|tsbuildinfo)$/.test(from);
+  cpSync(join(root, "dist"), copy, { recursive: true, filter: isCode });
+  const { outputText } = ts.transpileModule(mutated(mutant), {
+    compilerOptions: {
+      target: ts.ScriptTarget.ES2022,
+      module: ts.ModuleKind.ES2022,
+      verbatimModuleSyntax: true,
+    },
+  });
+  writeFileSync(join(copy, mutant.file.replace(/^lib\//, "").replace(/\.ts$/, ".js")), outputText);
+  const { code, output } = await run(["tests/sim/hunt.mjs", mutant.by, copy, String(seedsMax)], {});
+  rmSync(copy, { recursive: true });
+  if (code === null) return `${mutant.by}: it never ends`;
+  const found = /^KILLED (.*)$/m.exec(output);
+  return found === null ? undefined : `${mutant.by}: ${found[1]}`;
+}
+
+/** @param {Mutant} mutant @param {[string, string]} by */
+async function huntByTest(mutant, [file, name]) {
+  mkdirSync(copies, { recursive: true });
+  const planted = join(copies, `${mutant.id}.json`);
+  const report = join(copies, `${mutant.id}.report.json`);
+  rmSync(report, { force: true });
+  writeFileSync(planted, JSON.stringify({ file: join(root, mutant.file), text: mutated(mutant) }));
+  const only = name === "" ? [] : ["-t", name];
+  const args = [
+    "node_modules/vitest/vitest.mjs",
+    "run",
+    "--config",
+    "tests/sim/mutant.config.mjs",
+    "--bail",
+    "1",
+    "--reporter",
+    "json",
+    "--outputFile",
+    report,
+    ...only,
+    file,
+  ];
+  const { code } = await run(args, { LOGBOOM_MUTANT: planted });
+  if (code === 0) return undefined;
+  if (!existsSync(report)) return code === null ? `${file}: it never ends` : undefined;
+  const { testResults } = JSON.parse(readFileSync(report, "utf8"));
+  for (const { name: where, assertionResults } of testResults) {
+    const failed = assertionResults.find((/** @type {any} */ { status }) => status === "failed");
+    if (failed !== undefined) return `${where.slice(root.length)}: ${failed.fullName}`;
+  }
+  return undefined;
+}
+
+/**
+ * @param {string[]} args @param {Record<string, string>} env
+ * @returns {Promise<{ code: number | null, output: string }>}
+ */
+function run(args, env) {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, args, {
+      cwd: root,
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "ignore"],
+      timeout: limitMs,
+      killSignal: "SIGKILL",
+    });
+    let output = "";
+    child.stdout.on("data", (text) => {
+      output += text;
+    });
+    child.on("close", (code) => resolve({ code, output }));
+  });
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(/** @type {Error} */ (error).message);
+  process.exitCode = 2;
+}
