@@ -140,7 +140,7 @@ export const mutants = [
     file: core("membership"),
     find: "if (raft.leadTransferee !== noNode) {\n    raft.say(",
     replace: "if (raft.id < 0) {\n    raft.say(",
-    by: ["tests/core", ""],
+    by: ["tests/core/membership.test.ts", ""],
   },
   {
     id: "14",
@@ -157,7 +157,7 @@ export const mutants = [
     file: core("follower"),
     find: "else acknowledge(raft, message.from, last);",
     replace: "else acknowledge(raft, message.from, log.lastIndex);",
-    by: ["tests/core", ""],
+    by: ["tests/core/replication.test.ts", ""],
   },
   {
     id: "16a",
@@ -182,7 +182,7 @@ export const mutants = [
     file: core("progress"),
     find: "this.next = Math.max(Math.min(rejected, hint + 1), this.match + 1);",
     replace: "this.next = Math.max(Math.min(rejected, hint + 1), 1);",
-    by: ["tests/core", ""],
+    by: ["tests/sim/directed.test.ts", ""],
   },
   {
     id: "19",
@@ -238,7 +238,7 @@ export const mutants = [
     file: core("log"),
     find: "    if (ours !== term) {\n      this.#log?.(",
     replace: "    if (ours === -1) {\n      this.#log?.(",
-    by: ["tests/core", ""],
+    by: ["tests/sim/directed.test.ts", ""],
   },
   {
     id: "26",
@@ -360,7 +360,7 @@ export const mutants = [
     file: core("membership"),
     find: '|| raft.role !== "leader" || applied < raft.pendingConfIndex) return;',
     replace: '|| raft.role !== "leader") return;',
-    by: ["tests/core", ""],
+    by: ["tests/sim/directed.test.ts", ""],
   },
   {
     id: "41",
@@ -480,9 +480,9 @@ export const mutants = [
   {
     id: "57b",
     what: "damage in the middle counts as a torn tail",
-    file: "lib/storage/wal.ts",
-    find: ': ended({ kind: "damaged", offset, what });\n    const record',
-    replace: ': ended({ kind: "torn", offset, what });\n    const record',
+    file: "lib/storage/wal-files.ts",
+    find: "if (synced && isBefore(end, mark)) {",
+    replace: "if (synced && end.offset < 0 && isBefore(end, mark)) {",
     by: "torture",
   },
   {
