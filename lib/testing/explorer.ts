@@ -18,8 +18,8 @@ import {
   type Message,
   type NodeId,
 } from "../core/types.js";
-import { Violation } from "./invariants.js";
 import { hashBytes, hashNumber, hashText } from "./trace-hash.js";
+import { Violation } from "./violation.js";
 
 export interface Scope {
   readonly voters: readonly NodeId[];

@@ -10,9 +10,9 @@ import type { Index } from "../core/types.js";
 import type { AnyMachine, Immutable } from "../machines/machine.js";
 import { type Applied, createReplica } from "../machines/replica.js";
 import type { Value } from "../machines/values.js";
-import { Violation } from "./invariants.js";
 import type { Ledger } from "./ledger.js";
 import { hashValue } from "./trace-hash.js";
+import { Violation } from "./violation.js";
 
 /** What a client was told; undefined while it waits, and for ever where the outcome is unknown. */
 export type Answer =

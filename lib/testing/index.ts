@@ -19,7 +19,6 @@ export {
   transportConformance,
 } from "./conformance/transport.js";
 export { type Explored, explore, type Scope } from "./explorer.js";
-export { Violation } from "./invariants.js";
 export {
   isLinearizable,
   type Linearizable,
@@ -28,5 +27,6 @@ export {
 } from "./linearizability.js";
 export { type MachineSimulation, simulateMachine } from "./simulate-machine.js";
 export { type SimulationInput, type SimulationResult, simulate } from "./simulator.js";
+export { Violation } from "./violation.js";
 export { createVirtualClock, type VirtualClock } from "./virtual-clock.js";
 export type { Workload } from "./workload.js";

@@ -4,18 +4,19 @@
  * L1 a leader exists and stays · L2 what clients wait for ends · L3 the quorum agrees · L4 no joint configuration remains · L5 followers
  * are replicated to · L6, L7 terms stand still · L8 no storm of messages.
  */
+import { decodeConfChange } from "../core/confchange-codec.js";
 import type { Raft } from "../core/raft.js";
 import { raftOf } from "../core/raw-node.js";
-import { type NodeId, noBytes } from "../core/types.js";
-import { isQuorum } from "./conf-model.js";
+import { type ConfState, type NodeId, noBytes } from "../core/types.js";
+import { afterChange, isQuorum } from "./conf-model.js";
 import type { EventQueue } from "./event-queue.js";
-import { Violation } from "./invariants.js";
 import type { Ledger } from "./ledger.js";
 import { memberIds } from "./nemesis.js";
 import type { SimNetwork } from "./network.js";
 import type { SimClients } from "./sim-clients.js";
 import type { SimNode } from "./sim-node.js";
 import { pick, type SimOptions, stream } from "./sim-options.js";
+import { Violation } from "./violation.js";
 
 /** What is healed. */
 export interface Ailing {
@@ -95,34 +96,38 @@ function chooseCore(simulation: Ailing): SimNode[] | undefined {
   const conf = ledger.latestConf;
   const random = stream(options.seed, "core");
   const core = new Set<NodeId>();
-  const left = nodes.filter(
-    ({ id }) => conf.voters.includes(id) || conf.votersOutgoing.includes(id),
+  const left = nodes.filter(({ id }) =>
+    [conf, ledger.previousConf ?? conf].some(
+      ({ voters, votersOutgoing }) => voters.includes(id) || votersOutgoing.includes(id),
+    ),
   );
-  while (!isQuorum(conf, (id) => core.has(id))) {
+  // Who has not applied the latest change yet goes by the one before it, and needs its quorum as well.
+  const confs = [conf, ledger.previousConf ?? conf];
+  const enough = (): boolean => confs.every((one) => isQuorum(one, (id) => core.has(id)));
+  while (!enough()) {
     if (left.length === 0) return undefined;
     const node = pick(random, left);
     left.splice(left.indexOf(node), 1);
     core.add(node.id);
   }
-  // A change may be in their logs that makes others voters: then these are needed as well.
-  const newest = newestConf(simulation, core);
-  for (const node of nodes) if (newest.includes(node.id)) core.add(node.id);
-  if (newest.some((id) => simulation.isGone(id))) return undefined;
+  // A change may be in their logs that makes others voters: then all of the living are needed, and must be enough.
+  const coming = comingConfs(simulation, core);
+  if (coming.length > 0) for (const node of nodes) core.add(node.id);
+  if (!coming.every((one) => isQuorum(one, (id) => core.has(id)))) return undefined;
   return nodes.filter(({ id }) => core.has(id));
 }
 
-/** Voters named by configuration entries that somebody of the core holds and has not seen committed. */
-function newestConf(simulation: Ailing, core: ReadonlySet<NodeId>): NodeId[] {
-  const named = new Set<NodeId>();
-  const { ledger } = simulation;
-  for (const node of simulation.nodes) {
+/** What changes that somebody of the core holds, and nobody has seen committed, would lead to. */
+function comingConfs({ ledger, nodes }: Ailing, core: ReadonlySet<NodeId>): ConfState[] {
+  const confs: ConfState[] = [];
+  for (const node of nodes) {
     if (!core.has(node.id)) continue;
-    for (const { index, type } of node.disk.flushed.entries) {
-      if (type !== "EntryNormal" && index > ledger.lastCommitted)
-        for (const other of simulation.nodes) named.add(other.id);
+    for (const entry of node.disk.flushed.entries) {
+      if (entry.type === "EntryNormal" || entry.index <= ledger.lastCommitted) continue;
+      confs.push(afterChange(ledger.latestConf, decodeConfChange(entry)));
     }
   }
-  return [...named];
+  return confs;
 }
 
 function heal(simulation: Ailing, core: readonly SimNode[]): void {

@@ -17,10 +17,11 @@ import type {
 } from "../core/types.js";
 import type { Applied } from "../machines/replica.js";
 import * as check from "./invariants.js";
-import { Violation, type Watched } from "./invariants.js";
+import * as upkeep from "./invariants-upkeep.js";
 import type { Ledger } from "./ledger.js";
 import type { Image } from "./record-disk.js";
 import { hashBytes, hashValue } from "./trace-hash.js";
+import { Violation, type Watched } from "./violation.js";
 
 /** States are hashed at every index that this divides, and whenever a replica was restored. */
 const stateEvery = 8;
@@ -83,7 +84,7 @@ export class Observer {
     };
     this.#eyes.set(node.id, eye);
     check.termsOnlyGrow(this.ledger, eye);
-    check.configurationIsTrue(this.ledger, eye);
+    upkeep.configurationIsTrue(this.ledger, eye);
     if (node.confState.votersOutgoing.length > 0)
       this.sometimes("joint configuration across a restart");
     if (node.applied > 0) this.#hashState(node);
@@ -104,8 +105,8 @@ export class Observer {
     if (log.lastIndex !== seen.last) check.leaderAppendOnly(this.ledger, eye);
     if (role === "leader") {
       if (seen.role !== "leader" || seen.term !== term) this.#elected(eye);
-      check.progressIsTrue(this.ledger, eye, this.#durable);
-      check.uncommittedIsTrue(this.ledger, eye);
+      upkeep.progressIsTrue(this.ledger, eye, this.#durable);
+      upkeep.uncommittedIsTrue(this.ledger, eye);
     }
     seen.role = role;
     seen.term = term;
@@ -119,7 +120,7 @@ export class Observer {
     check.onlyVotersLead(ledger, eye);
     check.electedByQuorum(ledger, eye);
     check.leaderCompleteness(ledger, eye);
-    check.leadersIntersect(ledger, eye, this.#living());
+    upkeep.leadersIntersect(ledger, eye, this.#living());
     this.sometimes("leader elected");
     for (const other of this.#living()) {
       if (other !== eye && other.raft.role === "leader")
@@ -136,7 +137,7 @@ export class Observer {
 
   /** After a whole turn. */
   settled(node: ObservedNode): void {
-    check.withinBounds(this.ledger, this.#eye(node));
+    upkeep.withinBounds(this.ledger, this.#eye(node));
   }
 
   /** Around the step of a message. */
@@ -155,7 +156,7 @@ export class Observer {
     const eye = this.#eye(node);
     if (node.failed) throw new Violation("I37", `node ${node.id} speaks after its disk failed`);
     check.saidIsDurable(this.ledger, eye, message);
-    if (message.type === "MsgApp") check.appendIsContiguous(this.ledger, eye, message);
+    if (message.type === "MsgApp") upkeep.appendIsContiguous(this.ledger, eye, message);
     else if (message.type === "MsgTimeoutNow") this.sometimes("leadership handed over");
     else if (message.type === "MsgSnap") this.sometimes("snapshot sent");
   }
@@ -172,7 +173,7 @@ export class Observer {
     }
     check.cutsOnlyConflicts(this.ledger, eye, write, (index) => handedTerms.get(index));
     check.logMatching(this.ledger, eye, write);
-    check.oneChangeAtATime(this.ledger, eye, write);
+    upkeep.oneChangeAtATime(this.ledger, eye, write);
     if (first.index < eye.handed && write.snapshot === undefined)
       this.sometimes("log cut by two entries or more");
     if (write.snapshot !== undefined) handedTerms.clear();
@@ -184,7 +185,7 @@ export class Observer {
   applying(node: ObservedNode, entry: Entry): void {
     check.appliedInOrder(node.id, node.applied, entry);
     check.appliedIsCommitted(this.ledger, node.id, entry);
-    check.leavesJointOnce(this.ledger, entry);
+    upkeep.leavesJointOnce(this.ledger, entry);
   }
 
   /** An entry was applied (`outcome`), or the state replaced. */
@@ -192,7 +193,7 @@ export class Observer {
     const { applied: index } = node;
     if (outcome === undefined) {
       this.#hashState(node);
-      check.configurationIsTrue(this.ledger, this.#eye(node));
+      upkeep.configurationIsTrue(this.ledger, this.#eye(node));
       return;
     }
     const { kind } = outcome;
@@ -209,19 +210,19 @@ export class Observer {
   }
 
   installing(node: ObservedNode, metadata: SnapshotMetadata): void {
-    check.installMovesForward(node.id, node.applied, metadata);
-    check.snapshotIsTrue(this.ledger, node.id, metadata, metadata.index);
+    upkeep.installMovesForward(node.id, node.applied, metadata);
+    upkeep.snapshotIsTrue(this.ledger, node.id, metadata, metadata.index);
     this.sometimes(
       node.applied === 0 ? "snapshot installed over nothing" : "snapshot installed over a log",
     );
   }
 
   snapshotMade(node: ObservedNode, metadata: SnapshotMetadata): void {
-    check.snapshotIsTrue(this.ledger, node.id, metadata, node.applied);
+    upkeep.snapshotIsTrue(this.ledger, node.id, metadata, node.applied);
   }
 
   compacting(node: ObservedNode, upTo: Index): void {
-    check.compactedIsCovered(node.id, upTo, node.disk.flushed);
+    upkeep.compactedIsCovered(node.id, upTo, node.disk.flushed);
   }
 
   nodeStopped(node: ObservedNode, error: LogboomError): void {

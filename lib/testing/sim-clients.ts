@@ -12,7 +12,7 @@ import { encodeCommand } from "../machines/command.js";
 import type { Applied } from "../machines/replica.js";
 import type { Value } from "../machines/values.js";
 import { answerOf, type Called, type History, type ReadOf } from "./history.js";
-import * as check from "./invariants.js";
+import { readIsFresh } from "./invariants-upkeep.js";
 import type { SimNode } from "./sim-node.js";
 import { chance, pick } from "./sim-options.js";
 
@@ -213,7 +213,7 @@ export class SimClients {
       read.index = node.applied;
       read.state = node.replica.state;
       read.answeredAt = this.#world.now();
-      check.readIsFresh(node.id, node.applied, read.floor);
+      readIsFresh(node.id, node.applied, read.floor);
       this.#acknowledged = Math.max(this.#acknowledged, node.applied);
       this.#world.sometimes("a linearizable read was served");
     }

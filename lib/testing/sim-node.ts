@@ -17,42 +17,19 @@ import {
   type Index,
   type Message,
   type NodeId,
-  type ReadState,
   type Snapshot,
   type Term,
   type Write,
 } from "../core/types.js";
 import { decodeCommand, type Stamp, stamp } from "../machines/command.js";
-import type { AnyMachine } from "../machines/machine.js";
-import { type Applied, createReplica, type Replica } from "../machines/replica.js";
+import { createReplica, type Replica } from "../machines/replica.js";
 import { createStamper } from "../machines/stamper.js";
 import { controlFrame, packFrame, raftFrame, unpackFrame } from "../runtime/frames.js";
 import { joinWrites } from "../storage/join-writes.js";
+import { coreConfig, type NodeWorld } from "./node-world.js";
 import type { Observer } from "./observer.js";
 import type { RecordDisk } from "./record-disk.js";
-import { exponential, type SimOptions } from "./sim-options.js";
-
-/** What a node needs of the world around it. */
-export interface NodeWorld {
-  readonly options: SimOptions;
-  readonly machine: AnyMachine;
-  readonly observer: Observer;
-  now(): number;
-  after(ms: number, run: () => void): void;
-  /** The second phase has begun: who is down stays down. */
-  calm(): boolean;
-  send(from: SimNode, to: NodeId, frame: Uint8Array): boolean;
-  /** A line for the log: what happened, to whom, and about what. */
-  log(node: SimNode, what: string, about?: unknown): void;
-  applied(node: SimNode, outcome: Applied, index: Index): void;
-  /** The replica's state was replaced, or a read may be served now. */
-  progressed(node: SimNode): void;
-  read(node: SimNode, state: ReadState): void;
-  droppedRead(node: SimNode, context: Uint8Array): void;
-}
-
-/** A crash in the middle of a turn: nothing after it happens. */
-export class Halt extends Error {}
+import { exponential } from "./sim-options.js";
 
 export class SimNode {
   readonly slot: number;
@@ -69,7 +46,7 @@ export class SimNode {
   frozenUntil = 0;
   failed = false;
   wallOffset = 0;
-  readonly #world: NodeWorld;
+  readonly #world: NodeWorld<SimNode>;
   readonly #random: Random;
   readonly #diskRandom: Random;
   #waiting: Write | undefined;
@@ -88,7 +65,7 @@ export class SimNode {
     slot: number,
     id: NodeId,
     disk: RecordDisk,
-    world: NodeWorld,
+    world: NodeWorld<SimNode>,
     random: Random,
     diskRandom: Random,
   ) {
@@ -148,20 +125,7 @@ export class SimNode {
         id: this.id,
         random: this.#random,
         snapshot: (_to, atLeast) => this.#snapshotNow(atLeast),
-        electionTicks: options.electionTicks,
-        heartbeatTicks: options.heartbeatTicks,
-        preVote: options.preVote,
-        checkQuorum: true,
-        reads: options.reads,
-        forwardProposals: false,
-        batchAppends: options.batchAppends,
-        skipBroadcastCommit: options.skipBroadcastCommit,
-        reportCommit: options.reportCommit,
-        inflightAppendsMax: options.inflightAppendsMax,
-        appendBytesMax: options.appendBytesMax,
-        applyBytesMax: 2_000,
-        uncommittedBytesMax: options.uncommittedBytesMax,
-        applyUnpersisted: { entries: options.applyUnpersisted, roles: "all" },
+        ...coreConfig(options),
       },
       {
         hardState: flushed.hardState,
@@ -456,7 +420,8 @@ export class SimNode {
     const { flushed } = this.disk;
     const newest = flushed.snapshot?.metadata.index ?? 0;
     // Under way or not flushed: what is applied may be ahead of our own disk, and the adapter would refuse.
-    if (newest >= body.metadata.index || body.metadata.index > flushed.lastIndex) return;
+    const { index, term } = body.metadata;
+    if (newest >= index || flushed.term(index) !== term) return;
     this.disk.compact(body, upTo);
     if (upTo <= newest) return;
     this.#world.log(this, "compacts", upTo);

@@ -16,11 +16,12 @@ import { Ledger } from "./ledger.js";
 import { checkLiveness } from "./liveness.js";
 import { type Arena, carryOut, drawScript, type Script } from "./nemesis.js";
 import { SimNetwork } from "./network.js";
+import type { NodeWorld } from "./node-world.js";
 import { asViolation, Observer } from "./observer.js";
 import { RecordDisk } from "./record-disk.js";
 import { SimClients } from "./sim-clients.js";
 import { SimLog } from "./sim-log.js";
-import { type NodeWorld, SimNode } from "./sim-node.js";
+import { SimNode } from "./sim-node.js";
 import { drawOptions, type SimOptions, stream } from "./sim-options.js";
 import { registerWorkload, type Workload } from "./workload.js";
 
@@ -73,7 +74,7 @@ export class Simulation {
   /** Disks of identities that are gone: what they held counted when it was acknowledged. */
   readonly #disks = new Map<NodeId, RecordDisk>();
   #nextId: NodeId;
-  readonly #world: NodeWorld;
+  readonly #world: NodeWorld<SimNode>;
 
   constructor({ seed, workload = registerWorkload, options, script }: SimulationInput) {
     this.options = { ...drawOptions(seed), ...options, seed };
@@ -114,7 +115,7 @@ export class Simulation {
     this.#found(conf);
   }
 
-  #makeWorld(): NodeWorld {
+  #makeWorld(): NodeWorld<SimNode> {
     return {
       options: this.options,
       machine: this.#workload.machine,

@@ -97,9 +97,9 @@ export const mutants = [
     id: "9b",
     what: "the former leader's pre-vote is refused",
     file: core("election"),
-    find: "  const free =\n    raft.vote === request.from ||",
-    replace: "  const free =\n    (!pre && raft.vote === request.from) ||",
-    by: ["tests/core/election.test.ts", ""],
+    find: "(pre && request.term > raft.term);",
+    replace: "(pre && request.term > raft.term && raft.leader !== request.from);",
+    by: "sim",
   },
   {
     id: "10a",
@@ -140,7 +140,7 @@ export const mutants = [
     file: core("membership"),
     find: "if (raft.leadTransferee !== noNode) {\n    raft.say(",
     replace: "if (raft.id < 0) {\n    raft.say(",
-    by: ["tests/core/election.test.ts", ""],
+    by: ["tests/core/membership.test.ts", ""],
   },
   {
     id: "14",
@@ -157,7 +157,7 @@ export const mutants = [
     file: core("follower"),
     find: "else acknowledge(raft, message.from, last);",
     replace: "else acknowledge(raft, message.from, log.lastIndex);",
-    by: "sim",
+    by: ["tests/core/replication.test.ts", ""],
   },
   {
     id: "16a",
@@ -182,7 +182,7 @@ export const mutants = [
     file: core("progress"),
     find: "this.next = Math.max(Math.min(rejected, hint + 1), this.match + 1);",
     replace: "this.next = Math.max(Math.min(rejected, hint + 1), 1);",
-    by: ["tests/core/replication.test.ts", ""],
+    by: ["tests/sim/directed.test.ts", ""],
   },
   {
     id: "19",
@@ -238,7 +238,7 @@ export const mutants = [
     file: core("log"),
     find: "    if (ours !== term) {\n      this.#log?.(",
     replace: "    if (ours === -1) {\n      this.#log?.(",
-    by: ["tests/core/durability.test.ts", ""],
+    by: ["tests/sim/directed.test.ts", ""],
   },
   {
     id: "26",
@@ -360,7 +360,7 @@ export const mutants = [
     file: core("membership"),
     find: '|| raft.role !== "leader" || applied < raft.pendingConfIndex) return;',
     replace: '|| raft.role !== "leader") return;',
-    by: ["tests/core/membership.test.ts", ""],
+    by: ["tests/sim/directed.test.ts", ""],
   },
   {
     id: "41",
@@ -457,8 +457,8 @@ export const mutants = [
     id: "55",
     what: "a torn tail is not cut off",
     file: "lib/storage/wal-recovery.ts",
-    find: "  await handle.truncate(read.end.offset);\n",
-    replace: "",
+    find: '  if (read.torn !== undefined) await cutOff(directory, file, read.end.offset);\n  const handle = await directory.open(file, "existing");\n  await handle.truncate(read.end.offset);\n',
+    replace: '  const handle = await directory.open(file, "existing");\n',
     by: "torture",
   },
   {
@@ -480,9 +480,9 @@ export const mutants = [
   {
     id: "57b",
     what: "damage in the middle counts as a torn tail",
-    file: "lib/storage/wal.ts",
-    find: ': ended({ kind: "damaged", offset, what });\n    const record',
-    replace: ': ended({ kind: "torn", offset, what });\n    const record',
+    file: "lib/storage/wal-files.ts",
+    find: "if (synced && isBefore(end, mark)) {",
+    replace: "if (synced && end.offset < 0 && isBefore(end, mark)) {",
     by: "torture",
   },
   {

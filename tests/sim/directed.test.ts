@@ -1,0 +1,92 @@
+/** What the catalogue's bugs would do, directly: those of which neither the simulator nor another test is sure to speak. */
+import { expect, it } from "vitest";
+import { seededRandom } from "../../lib/base/random.js";
+import { Inflights } from "../../lib/core/inflights.js";
+import { RaftLog } from "../../lib/core/log.js";
+import { Progress } from "../../lib/core/progress.js";
+import { RawNode } from "../../lib/core/raw-node.js";
+import { type Entry, emptyConfState, noBytes } from "../../lib/core/types.js";
+
+const entry = (index: number, term: number): Entry => ({
+  index,
+  term,
+  type: "EntryNormal",
+  data: new Uint8Array([index]),
+  unknown: undefined,
+});
+
+it("18: a refusal from before the match does not take next back to it", () => {
+  const progress = new Progress(6, new Inflights(8, 1_000), false);
+  progress.maybeUpdate(5);
+  progress.maybeDecrease(5, 2);
+  expect(progress.next).toBeGreaterThan(progress.match);
+});
+
+it("25: a late answer of the disk for the same index of another term makes nothing durable", () => {
+  const start = { compacted: { index: 0, term: 0 }, entries: [], committed: 0, applied: 0 };
+  const log = new RaftLog({ ...start, applyBytesMax: 1_000 }, undefined);
+  log.append([entry(1, 1)]);
+  log.acceptInProgress();
+  log.maybeAppend(0, 0, [entry(1, 2)], 0);
+  log.stableTo(1, 1);
+  expect(log.stable).toBe(0);
+});
+
+it("40: a joint configuration is left by one entry, whatever is applied meanwhile", () => {
+  const node = new RawNode(
+    { id: 1, random: seededRandom(1), snapshot: () => undefined, preVote: false, applyBytesMax: 1 },
+    {
+      hardState: { term: 0, vote: 0, commit: 0 },
+      confState: { ...emptyConfState, voters: [1] },
+      compacted: { index: 0, term: 0 },
+      entries: [],
+      applied: 0,
+    },
+  );
+  const settle = (): void => {
+    while (node.hasReady()) {
+      const { write, committedEntries } = node.ready();
+      if (write !== undefined) node.persisted(write);
+      for (const one of committedEntries) {
+        if (one.type !== "EntryNormal") node.applyConfChange(one);
+        node.applied(one.index);
+      }
+    }
+  };
+  node.campaign();
+  settle();
+  node.proposeConfChange({
+    transition: "jointImplicit",
+    changes: [{ type: "ConfChangeAddLearnerNode", nodeId: 2 }],
+    context: noBytes,
+    unknown: undefined,
+  });
+  for (const data of [1, 2, 3]) node.propose(new Uint8Array([data]));
+  settle();
+  const { lastIndex, confState } = node.status();
+  expect(confState.votersOutgoing).toEqual([]);
+  // The term's opening entry, the change, three commands, and one entry that leaves.
+  expect(lastIndex).toBe(6);
+});
+
+it("63: votes are asked for only once the term they are asked for is durable", () => {
+  const node = new RawNode(
+    { id: 1, random: seededRandom(1), snapshot: () => undefined, preVote: false },
+    {
+      hardState: { term: 0, vote: 0, commit: 0 },
+      confState: { ...emptyConfState, voters: [1, 2, 3] },
+      compacted: { index: 0, term: 0 },
+      entries: [],
+      applied: 0,
+    },
+  );
+  node.campaign();
+  const { messages, write } = node.ready();
+  expect(messages).toEqual([]);
+  expect(write).toMatchObject({ hardState: { term: 1, vote: 1 }, sync: true });
+  if (write === undefined) throw new Error("a campaign is written");
+  expect(node.persisted(write).map(({ type, to }) => `${type} ${to}`)).toEqual([
+    "MsgVote 2",
+    "MsgVote 3",
+  ]);
+});
