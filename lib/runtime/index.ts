@@ -59,6 +59,7 @@ export type { NodeStatus } from "./node-status.js";
 export type { Applied } from "./proposals.js";
 export { type Changing, RaftNode, type Waiting } from "./raft-node.js";
 export { type RecoverOptions, recoverCluster } from "./recover.js";
+export { createSharedWriter, type SharedWriter } from "./shared-writer.js";
 export type { SnapshotPolicy } from "./snapshots.js";
 export type { StateVerdict } from "./state-check.js";
 export type { AppliedConfChange, AppliedEntry, StateMachine } from "./state-machine.js";
