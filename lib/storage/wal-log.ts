@@ -260,6 +260,8 @@ export class WalLog {
     for (let n = 0; n < surplus; n++) {
       const [oldest] = this.segments;
       if (oldest === undefined) return;
+      // After an answer was given a new owner may have come: its segments are not ours to delete.
+      if (!directory.owned()) throw takenOver(directory.name);
       this.segments = this.segments.slice(1);
       await directory.remove(joinPath(path, segmentFile(oldest)));
       // One by one and in order, so that a crash leaves no gap.

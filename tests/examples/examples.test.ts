@@ -29,8 +29,8 @@ async function freePort(): Promise<number> {
 
 describe("the counter", () => {
   test("counts on three nodes, in forty lines", async () => {
-    expect(lines("examples/counter.mjs")).toBeLessThanOrEqual(40);
-    const child = spawn(process.execPath, ["examples/counter.mjs"], { cwd: root });
+    expect(lines("docs/examples/counter.mjs")).toBeLessThanOrEqual(40);
+    const child = spawn(process.execPath, ["docs/examples/counter.mjs"], { cwd: root });
     let output = "";
     child.stdout.on("data", (text) => {
       output += text;
@@ -72,7 +72,7 @@ async function start(id: number, members: readonly number[], ...more: string[]):
   const cluster = members.map((each) => `${each}=${raftAddress(each)}`).join(",");
   const flags = { id, raft, http, dir: join(scratch, `${run}-${id}`), cluster };
   const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);
-  const child = spawn(process.execPath, ["examples/kv.mjs", ...args, ...more], {
+  const child = spawn(process.execPath, ["docs/examples/kv.mjs", ...args, ...more], {
     cwd: root,
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -122,7 +122,7 @@ async function leader(): Promise<number> {
 
 describe("the key-value store on three processes", () => {
   test("is short", () => {
-    expect(lines("examples/kv.mjs")).toBeLessThan(200);
+    expect(lines("docs/examples/kv.mjs")).toBeLessThan(200);
   });
 
   test("goes on when one is killed", async () => {

@@ -53,7 +53,6 @@ const testLinesMax = 800;
 const longerFiles: Readonly<Record<string, string>> = {
   "lib/testing/conformance/storage.ts": "a list of cases, each on its own",
   "lib/testing/sim-node.ts": "one node's whole loop: reading it in one piece is the point",
-  "lib/testing/script.ts": "one short function per command of etcd's language",
 };
 
 /** Tests that only some machines can run; they say so by `test.skip(condition, reason)`. */

@@ -1,7 +1,7 @@
 /**
  * A key-value store over HTTP, replicated by Raft on any number of processes: etcd's raftexample, in JavaScript.
  *
- *   node examples/kv.mjs --id 1 --raft 12379 --http 12380 --dir /tmp/kv1 --cluster 1=ws://127.0.0.1:12379,2=…,3=…
+ *   node docs/examples/kv.mjs --id 1 --raft 12379 --http 12380 --dir /tmp/kv1 --cluster 1=ws://127.0.0.1:12379,2=…,3=…
  *
  *   PUT /my-key  (value as body)     GET /my-key     DELETE /my-key
  *   POST /members/4  (ws://… as body)  adds node 4, which is then started with --join     DELETE /members/3  removes it

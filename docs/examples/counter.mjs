@@ -1,4 +1,4 @@
-/** A replicated counter: three nodes in one process. `node examples/counter.mjs` after `npm run build`. */
+/** A replicated counter: three nodes in one process. `node docs/examples/counter.mjs` after `npm run build`. */
 import { RaftNode, systemClock, systemRandom } from "logboom/runtime";
 import { createMemoryNetwork, openMemoryStore } from "logboom/testing";
 
