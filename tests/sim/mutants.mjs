@@ -455,10 +455,11 @@ export const mutants = [
   },
   {
     id: "55",
-    what: "a torn tail is not cut off",
-    file: "lib/storage/wal-recovery.ts",
-    find: '  if (read.torn !== undefined) await cutOff(directory, file, read.end.offset);\n  const handle = await directory.open(file, "existing");\n  await handle.truncate(read.end.offset);\n',
-    replace: '  const handle = await directory.open(file, "existing");\n',
+    what: "appending goes on behind a torn tail",
+    file: "lib/storage/wal-files.ts",
+    find: "end = { sequence: segment.sequence, offset: ending.offset };",
+    replace:
+      'end = { sequence: segment.sequence, offset: ending.offset + (ending.kind === "torn" ? 8 : 0) };',
     by: "torture",
   },
   {
