@@ -39,6 +39,22 @@ const parts = {
     output: "dist",
     command: ["node_modules/typescript/bin/tsc", "-b", "relay"],
   },
+  worker: {
+    name: "storage worker",
+    sources: codeSources,
+    output: "dist/storage/opfs-worker.bundle.js",
+    // One self-contained file, for apps and bundlers that cannot follow a worker's imports.
+    command: [
+      "node_modules/rolldown/bin/cli.mjs",
+      "dist/storage/opfs-worker.js",
+      "--file",
+      "dist/storage/opfs-worker.bundle.js",
+      "--format",
+      "esm",
+      "--log-level",
+      "warn",
+    ],
+  },
   demo: {
     name: "demo",
     sources: [...codeSources, "demo"],

@@ -12,27 +12,27 @@ import { parseArgs } from "node:util";
 const root = fileURLToPath(new URL("../", import.meta.url));
 const bin = (/** @type {string} */ path) => `node_modules/${path}`;
 
-/** @typedef {{ name: string, command: string[], after?: string }} Step */
+/** @typedef {{ name: string, commands: string[][], after?: string }} Step */
 /** @type {Step[]} the longest first; `after` names a step whose output this one reads */
 const steps = [
-  { name: "types", command: [bin("typescript/bin/tsc"), "-b", "tsconfig.all.json"] },
+  { name: "types", commands: [[bin("typescript/bin/tsc"), "-b", "tsconfig.all.json"]] },
   {
     name: "lint and format",
-    command: [
-      bin("@biomejs/biome/bin/biome"),
-      "check",
-      "--error-on-warnings",
-      "--diagnostic-level=warn",
+    commands: [
+      [bin("@biomejs/biome/bin/biome"), "check", "--error-on-warnings", "--diagnostic-level=warn"],
     ],
   },
   {
     name: "layers and tidiness",
-    command: [bin("vitest/vitest.mjs"), "run", "--project=node", "tests/house/tidy.test.ts"],
+    commands: [[bin("vitest/vitest.mjs"), "run", "--project=node", "tests/house/tidy.test.ts"]],
   },
-  { name: "dead code", command: [bin("knip/bin/knip.js"), "--no-progress"] },
+  { name: "dead code", commands: [[bin("knip/bin/knip.js"), "--no-progress"]] },
   {
     name: "package shape",
-    command: [bin("publint/src/cli.js"), "--strict", "--pack", "npm"],
+    commands: [
+      [".ci/build.mjs", "code", "worker"],
+      [bin("publint/src/cli.js"), "--strict", "--pack", "npm"],
+    ],
     after: "types",
   },
 ];
@@ -80,20 +80,29 @@ async function runAll(all, width) {
 }
 
 /** @param {Step} step @returns {Promise<boolean>} whether it passed; its output is shown only when it did not */
-function runStep(step) {
+async function runStep(step) {
   const started = performance.now();
+  let output = "";
+  let passed = true;
+  for (const command of step.commands) {
+    const ended = await runNode(command);
+    output += ended.output;
+    passed &&= ended.code === 0;
+    if (!passed) break;
+  }
+  console.log(`${passed ? "ok    " : "FAILED"} ${step.name.padEnd(20)} ${seconds(started)}`);
+  if (!passed) console.log(output);
+  return passed;
+}
+
+/** @param {string[]} command @returns {Promise<{ code: number | null, output: string }>} */
+function runNode(command) {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, step.command, { cwd: root, env: process.env });
+    const child = spawn(process.execPath, command, { cwd: root });
     let output = "";
     child.stdout.on("data", (text) => (output += text));
     child.stderr.on("data", (text) => (output += text));
-    child.on("close", (code) => {
-      console.log(
-        `${code === 0 ? "ok    " : "FAILED"} ${step.name.padEnd(20)} ${seconds(started)}`,
-      );
-      if (code !== 0) console.log(output);
-      resolve(code === 0);
-    });
+    child.on("close", (code) => resolve({ code, output }));
   });
 }
 

@@ -23,6 +23,9 @@ export const launchArgs = [
 
 /**
  * The browsers that are there, the preferred first. The one named by LOGBOOM_CHROMIUM is the only one then.
+ * @param {NodeJS.ProcessEnv} env
+ * @param {NodeJS.Platform} platform
+ * @param {(path: string) => boolean} exists
  * @returns {Browser[]}
  */
 export function candidates(env = process.env, platform = process.platform, exists = existsSync) {

@@ -82,10 +82,12 @@ function install(done) {
   const hash = wantedHash();
   const npm = npmCommand(process.env, process.platform);
   const quiet = ["--no-audit", "--no-fund", "--no-update-notifier"];
+  // npm's own 10 s and 60 s between attempts are a long time to learn that there is no network.
+  const patience = ["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"];
   console.error("Installing packages (npm ci) …");
   const child = childProcess.spawn(
     npm.file,
-    npm.args.concat(["ci", "--include=dev", "--prefer-offline"], quiet),
+    npm.args.concat(["ci", "--include=dev", "--prefer-offline"], quiet, patience),
     { cwd: root, shell: npm.shell, stdio: ["ignore", "pipe", "pipe"] }
   );
   passSignals(child);

@@ -18,10 +18,10 @@ export function sourceAlias() {
   });
 }
 
-/** @param {string} compiled  `./dist/relay/x.js` or `./dist/x.js` */
+/** @param {string} compiled  `./dist/relay/x.js`, `./dist/x.js`, or a bundle of it, `./dist/x.bundle.js` */
 export function sourceOf(compiled) {
   return compiled
     .replace(/^\.\/dist\/relay\//, "./relay/")
     .replace(/^\.\/dist\//, "./lib/")
-    .replace(/\.js$/, ".ts");
+    .replace(/(\.bundle)?\.js$/, ".ts");
 }

@@ -1,12 +1,14 @@
 #!/usr/bin/env node
 /**
- * `npx logboom relay`: the relay as a process of its own.
+ * `npx logboom`: the relay as a process of its own, and a look into a store's directory.
  *
  * For a web server that exists already, `attachRelay` of `logboom/relay` is the other way in. Not here: TLS, which belongs to
  * whatever stands in front.
  */
 import { createServer, type Server } from "node:http";
 import { parseArgs } from "node:util";
+import { readNodeDirectory } from "logboom/file";
+import { inspect } from "logboom/inspect";
 import { attachRelay } from "./attach.js";
 
 const usage = `logboom relay [options]    forwards sealed signaling between the members of rooms
@@ -14,7 +16,11 @@ const usage = `logboom relay [options]    forwards sealed signaling between the 
   --port N        default 8788, or PORT; 0 is any free one
   --host ADDRESS  default 127.0.0.1; 0.0.0.0 or :: for other machines
   --path PATH     of the WebSocket, default /relay
-  --origin URL    whose pages may connect; may be repeated; default: any`;
+  --origin URL    whose pages may connect; may be repeated; default: any
+
+logboom inspect DIRECTORY    prints what a store's directory holds (ours, or etcd's), changing nothing
+
+  --verify        only says whether everything is whole; exit code 1 when it is not`;
 
 interface Options {
   readonly port: number;
@@ -23,23 +29,17 @@ interface Options {
   readonly origins: readonly string[] | undefined;
 }
 
-async function main(args: readonly string[]): Promise<void> {
-  const [command, ...rest] = args;
-  if (command === "--help" || command === "-h") return console.log(usage);
-  if (command !== "relay")
-    return fail(command === undefined ? usage : `there is no command "${command}"\n\n${usage}`);
-  let options: Options | undefined;
-  try {
-    options = readOptions(rest, process.env["PORT"]);
-  } catch (error) {
-    return fail(`${(error as Error).message}\n\n${usage}`);
-  }
-  if (options === undefined) return console.log(usage);
-  await serve(options);
+async function main([command, ...args]: readonly string[]): Promise<void> {
+  if ([command, ...args].some((word) => word === "--help" || word === "-h")) console.log(usage);
+  else if (command === "relay") await serve(readRelayOptions(args, process.env["PORT"]));
+  else if (command === "inspect") await look(args);
+  else
+    throw new Error(
+      command === undefined ? "a command is missing" : `there is no command "${command}"`,
+    );
 }
 
-/** undefined when only the usage was asked for. */
-function readOptions(args: string[], portOfEnvironment: string | undefined): Options | undefined {
+function readRelayOptions(args: string[], portOfEnvironment: string | undefined): Options {
   const text = { type: "string" } as const;
   const { values } = parseArgs({
     args,
@@ -48,10 +48,8 @@ function readOptions(args: string[], portOfEnvironment: string | undefined): Opt
       host: { ...text, default: "127.0.0.1" },
       path: { ...text, default: "/relay" },
       origin: { ...text, multiple: true },
-      help: { type: "boolean", short: "h" },
     },
   });
-  if (values.help === true) return undefined;
   const port = values.port ?? (portOfEnvironment || "8788");
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65535) {
     throw new Error(`the port must be a number from 0 to 65535, got "${port}"`);
@@ -68,7 +66,6 @@ async function serve({ port, host, path, origins }: Options): Promise<void> {
   });
   const relay = attachRelay(server, origins === undefined ? { path } : { path, origins });
   const taken = await listen(server, port, host);
-  if (taken === undefined) return;
   const shown = host.includes(":") ? `[${host}]` : host;
   console.log(`Relaying at ws://${shown}:${taken}${path}`);
   for (const signal of ["SIGINT", "SIGTERM"]) {
@@ -79,14 +76,12 @@ async function serve({ port, host, path, origins }: Options): Promise<void> {
   }
 }
 
-/** The port, or undefined after saying why there is none. */
-function listen(server: Server, port: number, host: string): Promise<number | undefined> {
-  return new Promise((resolve) => {
-    server.once("error", (error) => {
-      fail(`Port ${port} of ${host} cannot be used: ${error.message}`);
-      resolve(undefined);
-      process.exit();
-    });
+/** @returns the port, which is another one than given when that was 0 */
+function listen(server: Server, port: number, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error) =>
+      reject(new Error(`port ${port} of ${host} cannot be used: ${error.message}`)),
+    );
     server.listen(port, host, () => {
       const address = server.address();
       resolve(typeof address === "object" && address !== null ? address.port : port);
@@ -94,9 +89,23 @@ function listen(server: Server, port: number, host: string): Promise<number | un
   });
 }
 
-function fail(sentence: string): void {
-  console.error(sentence);
-  process.exitCode = 1;
+async function look(args: string[]): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args,
+    options: { verify: { type: "boolean", default: false } },
+    allowPositionals: true,
+  });
+  const [directory] = positionals;
+  if (directory === undefined || positionals.length > 1) {
+    throw new Error(`inspect takes one directory, got ${positionals.length}`);
+  }
+  process.exitCode = await inspect(readNodeDirectory(directory), {
+    verify: values.verify,
+    print: (line) => console.log(line),
+  });
 }
 
-await main(process.argv.slice(2));
+main(process.argv.slice(2)).catch((error: unknown) => {
+  console.error(`${error instanceof Error ? error.message : error}\n\n${usage}`);
+  process.exit(1);
+});

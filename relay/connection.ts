@@ -109,7 +109,8 @@ export class Connection implements Member {
       return;
     }
     if (frame.type === "join") this.#join(frame);
-    else this.#forward(frame);
+    else if (frame.type === "send") this.#forward(frame);
+    else this.deliver({ type: "pong" });
   }
 
   #withinRate(bytes: number): boolean {

@@ -9,7 +9,9 @@ const nameCharsMax = 64;
 /** The name kept in this browser, if there is one. A browser without localStorage has none, which is no reason to stop. */
 export function storedName(): string | undefined {
   try {
-    return localStorage.getItem(key)?.trim().slice(0, nameCharsMax) || undefined;
+    const name = localStorage.getItem(key)?.trim().slice(0, nameCharsMax);
+    // Cutting may have halved a character that takes two units.
+    return name?.replace(/[\uD800-\uDBFF]$/, "") || undefined;
   } catch {
     return undefined;
   }

@@ -48,17 +48,25 @@ export function keepingFocus(change: () => void): void {
     focused.focus({ preventScroll: true });
 }
 
-/** Calls `draw` once before the next frame, however often it was asked for; in a hidden tab a few times a second. */
+/** Longer than a frame, shorter than what an eye calls late. */
+const lateMs = 100;
+
+/**
+ * Calls `draw` once before the next frame, however often it was asked for. A tab that is covered or hidden has a frame a second or
+ * none at all, so a timer sees to it that it is up to date when somebody looks.
+ */
 export function onceAFrame(draw: () => void): () => void {
   let asked = false;
-  const run = (): void => {
-    asked = false;
-    draw();
-  };
   return () => {
     if (asked) return;
     asked = true;
-    if (document.hidden) setTimeout(run, 250);
-    else requestAnimationFrame(run);
+    const run = (): void => {
+      cancelAnimationFrame(frame);
+      clearTimeout(timer);
+      asked = false;
+      draw();
+    };
+    const frame = requestAnimationFrame(run);
+    const timer = setTimeout(run, lateMs);
   };
 }

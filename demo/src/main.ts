@@ -47,10 +47,15 @@ function show(room: BoardRoom): void {
   wireInvite(room);
   wireTabLinks();
   wireName(room.me.name);
+  // Until it was let in, a tab has no board: an empty one would be a lie.
+  draws.push(() => {
+    const { role, applied } = room.status;
+    const state = role === "joining" && applied === 0 ? "joining" : "open";
+    document.documentElement.dataset["state"] = state;
+  });
   room.subscribe(redraw);
   room.on("status", redraw);
   room.on("peer", redraw);
-  document.documentElement.dataset["state"] = "open";
   redraw();
 }
 

@@ -44,12 +44,17 @@ type Facts = Pick<
 export function roomSentence(status: Facts, peers: readonly Peer[]): Sentence {
   if (status.halted !== undefined)
     return { tone: "stopped", text: `this tab has stopped for good: ${status.halted}` };
-  if (status.role === "joining")
-    return { tone: "waiting", text: "joining: the others are letting this tab in" };
+  if (status.role === "joining") return { tone: "waiting", text: joining(peers) };
   if (status.quorum === "ok") return { tone: "good", text: writable(status, peers) };
   if (status.waitingFor.length > 0)
     return { tone: "waiting", text: `waiting for ${waitedFor(status.waitingFor)}` };
   return { tone: "waiting", text: "electing a leader: writing waits for a moment" };
+}
+
+function joining(peers: readonly Peer[]): string {
+  return peers.some((peer) => !peer.self && peer.connected)
+    ? "joining: the others are letting this tab in"
+    : "joining: waiting for somebody who is in to have the board open";
 }
 
 function writable(status: Facts, peers: readonly Peer[]): string {

@@ -15,8 +15,3 @@ export function must<T>(value: T | undefined | null, why: string): T {
   if (value === undefined || value === null) throw new InvariantError(`absent: ${why}`);
   return value;
 }
-
-/** The end of an exhaustive switch. */
-export function assertNever(value: never): never {
-  throw new InvariantError("unreachable", { value });
-}

@@ -41,16 +41,19 @@ export class LogboomError extends Error {
   readonly logboom: string = brand;
   readonly code: ErrorCode;
   readonly outcome: Outcome;
+  /** What exactly stood in the way, where a code covers several things: why a proposal was dropped, a command rejected. */
+  readonly reason: string | undefined;
 
   constructor(
     code: ErrorCode,
     message: string,
-    options: { outcome?: Outcome; cause?: unknown } = {},
+    options: { outcome?: Outcome; cause?: unknown; reason?: string } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "LogboomError";
     this.code = code;
     this.outcome = options.outcome ?? "none";
+    this.reason = options.reason;
   }
 }
 

@@ -16,11 +16,6 @@ export function framePadding(length: number): number {
   return (8 - (length % 8)) % 8;
 }
 
-/** Bytes of a whole frame around a body of `length` bytes. */
-export function frameBytes(length: number): number {
-  return frameHeaderBytes + length + framePadding(length);
-}
-
 /** Writes the length word of a body of `length` bytes at `at`. */
 export function writeFrameHeader(view: DataView, at: number, length: number): void {
   const padding = framePadding(length);

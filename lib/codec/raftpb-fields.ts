@@ -5,14 +5,9 @@
  * Names on the left are ours, in comments raftpb's where they differ. Sources: etcd/raft 3.7 raftpb/raft.proto; raft-rs
  * eraftpb.proto for the fields above 12 of Message.
  *
- * Not here: how the fields are read and written (raftpb-log.ts, raftpb-confchange.ts, raftpb.ts).
+ * Not here: how the fields are read and written (raftpb-log.ts, raftpb.ts); configuration changes (core/confchange-codec.ts).
  */
-import type {
-  ConfChangeTransition,
-  ConfChangeType,
-  EntryType,
-  MessageType,
-} from "../core/types.js";
+import type { EntryType, MessageType } from "../core/types.js";
 
 export const entryTag = {
   type: 0x08,
@@ -44,21 +39,6 @@ export const snapshotMetadataTag = {
 
 export const snapshotTag = { data: 0x0a, metadata: 0x12 } as const;
 
-export const confChangeTag = {
-  id: 0x08,
-  type: 0x10,
-  nodeId: 0x18, // node_id
-  context: 0x22,
-} as const;
-
-export const confChangeSingleTag = { type: 0x08, nodeId: 0x10 } as const;
-
-export const confChangeV2Tag = {
-  transition: 0x08,
-  changes: 0x12,
-  context: 0x1a,
-} as const;
-
 /** Fields 13 and 14 mean one thing to etcd and another to raft-rs: told apart by message type and by wire type. */
 export const messageTag = {
   type: 0x08,
@@ -88,19 +68,6 @@ export const entryTypes: readonly EntryType[] = [
   "EntryNormal",
   "EntryConfChange",
   "EntryConfChangeV2",
-];
-
-export const confChangeTypes: readonly ConfChangeType[] = [
-  "ConfChangeAddNode",
-  "ConfChangeRemoveNode",
-  "ConfChangeUpdateNode",
-  "ConfChangeAddLearnerNode",
-];
-
-export const confChangeTransitions: readonly ConfChangeTransition[] = [
-  "auto",
-  "jointImplicit",
-  "jointExplicit",
 ];
 
 /** By number; undefined: never legitimately between two nodes. */

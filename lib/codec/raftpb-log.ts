@@ -1,13 +1,22 @@
 /**
  * raftpb's durable records: Entry, HardState, ConfState, SnapshotMetadata, Snapshot.
  *
- * Each has `encodeX` and `decodeX`, and the halves they are made of (`xSize` + `writeX`, `readX`) for callers that put one
+ * HardState and `autoLeave` are written in full whatever `zeros` says, as etcd/raft 3.7 does too. Each has `encodeX` and `decodeX`, and the halves they are made of (`xSize` + `writeX`, `readX`) for callers that put one
  * record inside another. Decoders take what every generation of etcd and raft-rs writes: absent fields, zeros, ids packed or
  * not, later fields; of a field that comes twice the last counts, records merge and lists join. Bytes in the result are
  * views of the input.
  *
  * Bounds: at most `confStateIdsMax` ids per list; 256 B per number or field read.  Not here: messages (raftpb.ts).
  */
+
+import {
+  numberSize,
+  type Ranges,
+  Reader,
+  recordSize,
+  Writer,
+  type Zeros,
+} from "../base/protobuf.js";
 import type {
   ConfState,
   Entry,
@@ -17,7 +26,6 @@ import type {
   SnapshotMetadata,
 } from "../core/types.js";
 import { noBytes } from "../core/types.js";
-import { numberSize, type Ranges, Reader, recordSize, Writer } from "./protobuf.js";
 import {
   confStateTag,
   entryTag,
@@ -26,12 +34,6 @@ import {
   snapshotMetadataTag,
   snapshotTag,
 } from "./raftpb-fields.js";
-
-/**
- * What becomes of numbers that are zero: `"omitted"` as etcd/raft 3.7 and raft-rs do, `"written"` as etcd/raft up to 3.6 and
- * its WAL do. Readers take either. HardState and `autoLeave` are written in full in both, as 3.7 does too.
- */
-export type Zeros = "omitted" | "written";
 
 /** More ids in one list of a ConfState are a `DecodeError`. */
 export const confStateIdsMax = 4096;

@@ -11,8 +11,6 @@
  * Bounds: what the bytes hold, 256 B per field.  Not here: whether a message makes sense (core/step.ts).
  */
 import { InvariantError } from "../base/errors.js";
-import type { Entry, Message, MessageType } from "../core/types.js";
-import { noBytes } from "../core/types.js";
 import {
   numberSize,
   Reader,
@@ -20,7 +18,10 @@ import {
   signedVarintSize,
   varintSize,
   Writer,
-} from "./protobuf.js";
+  type Zeros,
+} from "../base/protobuf.js";
+import type { Entry, Message, MessageType } from "../core/types.js";
+import { noBytes } from "../core/types.js";
 import { messageTag, wireMessageTypes } from "./raftpb-fields.js";
 import {
   emptySnapshotDraft,
@@ -32,7 +33,6 @@ import {
   snapshotSize,
   writeEntry,
   writeSnapshot,
-  type Zeros,
 } from "./raftpb-log.js";
 
 /** @throws InvariantError  for a local message, a negative id, a number that is not a safe integer */
@@ -150,7 +150,8 @@ function writeMessage(writer: Writer, message: Message, zeros: Zeros): void {
 
 const noEntries: readonly Entry[] = [];
 
-/** Reads to the end of the record entered. Length: one case per field. */
+/** Reads to the end of the record entered. */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: one case per field, and one place where all fields meet
 function readMessage(reader: Reader): Message {
   let type = 0;
   let to = 0;

@@ -114,6 +114,20 @@ export const emptyState: RestoredState = {
   applied: 0,
 };
 
+/**
+ * What the first node of a cluster starts from: an empty state machine at index 1, as if a snapshot stood there. Nothing can be replicated
+ * from before it, so everybody who joins is sent a snapshot, and with it the configuration. (etcd writes one entry per founder.)
+ */
+export function foundingState(confState: ConfState): RestoredState {
+  return {
+    hardState: { term: 1, vote: 0, commit: 1 },
+    confState,
+    compacted: { index: 1, term: 1 },
+    entries: [],
+    applied: 1,
+  };
+}
+
 const MiB = 1024 * 1024;
 
 /** Fills in the defaults and checks every rule. @throws LogboomError `BAD_CONFIG` naming the field, the rule and the value. */

@@ -9,16 +9,10 @@
 import { hexId } from "./describe.js";
 import { isConfChange } from "./entries.js";
 import { campaignTransfer, voteRequest, voteResponse } from "./messages.js";
-import {
-  becomeCandidate,
-  becomeFollower,
-  becomeLeader,
-  becomePreCandidate,
-  type Raft,
-  send,
-} from "./raft.js";
+import { type Raft, send } from "./raft.js";
 import { broadcastAppend } from "./replication.js";
 import type { Refusal } from "./results.js";
+import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate } from "./roles.js";
 import { type Index, type Message, noBytes, noNode, type Term } from "./types.js";
 
 export type Campaign = "preElection" | "election" | "transfer";

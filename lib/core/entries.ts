@@ -4,6 +4,7 @@
  * The encoded size is that of etcd's protobuf form, computed here because the codec lies to the right of the core; an entry
  * keeps no record of which fields were written explicitly, so a size may differ from a Go node's by two bytes.
  */
+import { varintSize } from "../base/protobuf.js";
 import { type Entry, type EntryType, type Index, noBytes, type Term } from "./types.js";
 
 export function makeEntry(term: Term, index: Index, type: EntryType, data: Uint8Array): Entry {
@@ -21,19 +22,13 @@ export function isConfChange(entry: Entry): boolean {
   return entry.type !== "EntryNormal";
 }
 
-function varintLength(value: number): number {
-  let length = 1;
-  for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) length++;
-  return length;
-}
-
 /** Bytes of the protobuf encoding. */
 export function encodedBytes(entry: Entry): number {
   const length = entry.data.length;
   const type = entry.type === "EntryNormal" ? 0 : 2;
-  const data = length === 0 ? 0 : 1 + varintLength(length) + length;
+  const data = length === 0 ? 0 : 1 + varintSize(length) + length;
   const unknown = entry.unknown === undefined ? 0 : entry.unknown.length;
-  return type + 2 + varintLength(entry.term) + varintLength(entry.index) + data + unknown;
+  return type + 2 + varintSize(entry.term) + varintSize(entry.index) + data + unknown;
 }
 
 export function encodedBytesOf(entries: readonly Entry[]): number {

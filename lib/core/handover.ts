@@ -8,18 +8,31 @@
 import { assert } from "../base/assert.js";
 import { encodedBytesOf, isConfChange, payloadBytesOf } from "./entries.js";
 import { storageAppendResponse } from "./messages.js";
-import { Queue } from "./queue.js";
+import { type Linked, Queue } from "./queue.js";
 import { type Raft, trace } from "./raft.js";
-import type { Entry, HardState, Index, Message, Ready, SoftState, Write } from "./types.js";
+import type {
+  Entry,
+  HardState,
+  Index,
+  Message,
+  NodeId,
+  Ready,
+  SoftState,
+  Term,
+  Write,
+} from "./types.js";
 
-/** A write under way and what waits for it. */
-interface Outstanding {
+/** A write under way and what waits for it: `held`, and then the log, which is to hear what is durable (`storedIndex` 0: nothing new). */
+export interface Outstanding extends Linked<Outstanding> {
   readonly write: Write;
   readonly held: readonly Message[];
+  readonly term: Term;
+  readonly storedIndex: Index;
+  readonly storedTerm: Term;
 }
 
 /** Entries handed out together to be applied. */
-interface Batch {
+interface Batch extends Linked<Batch> {
   readonly last: Index;
   readonly encodedBytes: number;
   readonly payloadBytes: number;
@@ -77,7 +90,7 @@ export class Handover {
     const { messages, readStates, droppedReads } = raft;
     if (messages.length > 0) {
       raft.messages = [];
-      raft.unsentAppends.clear();
+      raft.round++;
     }
     if (readStates.length > 0) raft.readStates = [];
     if (droppedReads.length > 0) raft.droppedReads = [];
@@ -101,11 +114,17 @@ export class Handover {
   #takeCommitted(): readonly Entry[] {
     const { log } = this.#raft;
     const entries = log.nextCommittedEntries();
-    const last = entries[entries.length - 1];
-    if (last === undefined) return entries;
+    // Looked at before the last one: an index of −1 is a name to engines, and slow to look for.
+    if (entries.length === 0) return entries;
+    const last = entries[entries.length - 1] as Entry;
     const encodedBytes = encodedBytesOf(entries);
     log.acceptApplying(last.index, encodedBytes);
-    this.#applying.push({ last: last.index, encodedBytes, payloadBytes: payloadBytesOf(entries) });
+    this.#applying.push({
+      last: last.index,
+      encodedBytes,
+      payloadBytes: payloadBytesOf(entries),
+      next: undefined,
+    });
     for (const entry of entries) if (isConfChange(entry)) this.#undecided.push(entry.index);
     return entries;
   }
@@ -127,10 +146,19 @@ export class Handover {
       sync: entries.length > 0 || snapshot !== undefined || this.#bindsUs(),
     };
     if (write.hardState !== undefined) this.#hardState = write.hardState;
-    const response = this.#appendResponse(write);
+    // Told by every write while anything is in memory only: told only by the write that holds the entries, it would be void after a
+    // change of term in between, and nothing would ever say that they are durable.
+    const unstable = log.unstableCount > 0;
+    this.#outstanding.push({
+      write,
+      held,
+      term: raft.term,
+      storedIndex: unstable ? log.lastIndex : 0,
+      storedTerm: unstable ? log.lastTerm : 0,
+      next: undefined,
+    });
     log.acceptInProgress();
-    this.#outstanding.push({ write, held: response === undefined ? held : [...held, response] });
-    raft.held = [];
+    if (held.length > 0) raft.held = [];
     return write;
   }
 
@@ -139,42 +167,39 @@ export class Handover {
     return this.#hardState.term !== this.#raft.term || this.#hardState.vote !== this.#raft.vote;
   }
 
-  /**
-   * What tells the log that this write is durable. It is attached to every write while anything is in memory only: attached only to the
-   * write that holds the entries, it would be void after a change of term in between, and nothing would ever say that they are durable.
-   */
-  #appendResponse({ snapshot }: Write): Message | undefined {
-    const { id, term, log } = this.#raft;
-    const unstable = log.unstableCount > 0;
-    if (!unstable && snapshot === undefined) return undefined;
-    const index = unstable ? log.lastIndex : 0;
-    const logTerm = unstable ? log.lastTerm : 0;
-    return storageAppendResponse({ to: id, term, index, logTerm, snapshot });
-  }
-
-  /** What waits for `write`, which stays outstanding. */
-  held(write: Write): readonly Message[] {
-    return this.#outstanding.find((each) => each.write.id === write.id)?.held ?? noMessages;
-  }
-
-  /** `write` and all before it are durable: what waited for them. */
-  takeHeld(write: Write): readonly Message[] {
+  /** @throws InvariantError unless `write` is outstanding */
+  check(write: Write): void {
     const { first } = this.#outstanding;
     assert(
       first !== undefined && write.id >= first.write.id && write.id <= this.#writes,
       "persisted: a write that is not outstanding",
       { id: write.id, first: first?.write.id },
     );
-    if (first.write.id === write.id) {
-      this.#outstanding.shift();
-      return first.held;
-    }
+  }
+
+  /** The next write up to `write`, which is durable and outstanding no more. */
+  takeDurable(write: Write): Outstanding | undefined {
+    const { first } = this.#outstanding;
+    if (first === undefined || first.write.id > write.id) return undefined;
+    this.#outstanding.shift();
+    return first;
+  }
+
+  /** What waits for `write`, which stays outstanding. */
+  held(write: Write): readonly Message[] {
+    let found = this.#outstanding.first;
+    while (found !== undefined && found.write.id !== write.id) found = found.next;
+    return found === undefined ? noMessages : withResponse(found, this.#raft.id);
+  }
+
+  /** `write` and all before it are durable: what waited for them, as messages. */
+  takeHeld(write: Write): readonly Message[] {
+    this.check(write);
     const taken: Message[] = [];
-    let next: Outstanding | undefined = first;
-    while (next !== undefined && next.write.id <= write.id) {
-      for (const message of next.held) taken.push(message);
-      this.#outstanding.shift();
-      next = this.#outstanding.first;
+    let durable = this.takeDurable(write);
+    while (durable !== undefined) {
+      taken.push(...withResponse(durable, this.#raft.id));
+      durable = this.takeDurable(write);
     }
     return taken;
   }
@@ -229,4 +254,12 @@ export class Handover {
     const { leader, role } = this.#raft;
     return this.#softState.leader !== leader || this.#softState.role !== role;
   }
+}
+
+/** In etcd's form, where the disk answers by a message. */
+function withResponse(outstanding: Outstanding, to: NodeId): readonly Message[] {
+  const { held, term, storedIndex: index, storedTerm: logTerm } = outstanding;
+  const { snapshot } = outstanding.write;
+  if (index === 0 && snapshot === undefined) return held;
+  return [...held, storageAppendResponse({ to, term, index, logTerm, snapshot })];
 }

@@ -6,7 +6,13 @@
  * Storing what `ready()` hands out and carrying its messages is the caller's; `logboom/runtime` does it with a store and a transport.
  */
 export { decodeConfChange, encodeConfChange } from "./confchange-codec.js";
-export type { Config, Log, LogLevel, RestoredState } from "./config.js";
+export {
+  type Config,
+  foundingState,
+  type Log,
+  type LogLevel,
+  type RestoredState,
+} from "./config.js";
 export { type BasicStatus, type PeerStatus, RawNode, type Status } from "./raw-node.js";
 export type {
   ProposalFate,

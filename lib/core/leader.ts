@@ -8,11 +8,12 @@ import { describeProgress, hexId } from "./describe.js";
 import { proposeAsLeader } from "./membership.js";
 import { timeoutNowMessage } from "./messages.js";
 import type { Progress } from "./progress.js";
-import { becomeFollower, type Raft, send } from "./raft.js";
-import { answerConfirmedReads, leaderRead, releasePostponedReads } from "./reading.js";
+import { type Raft, send } from "./raft.js";
+import { answerConfirmedReads, beat, leaderRead, releasePostponedReads } from "./reading.js";
 import { decodePosition } from "./reads.js";
 import { announceCommit, maybeCommit, maybeSendAppend } from "./replication.js";
 import type { Refusal } from "./results.js";
+import { becomeFollower } from "./roles.js";
 import { type Message, type NodeId, noNode } from "./types.js";
 
 export function stepLeader(raft: Raft, message: Message): Refusal | undefined {
@@ -38,7 +39,7 @@ export function stepLeader(raft: Raft, message: Message): Refusal | undefined {
 }
 
 function progressOf(raft: Raft, id: NodeId): Progress | undefined {
-  const progress = raft.tracker.progress.get(id);
+  const progress = raft.tracker.find(id);
   if (progress === undefined) {
     raft.say("debug", () => `${hexId(raft.id)} no progress available for ${hexId(id)}`);
   }
@@ -87,9 +88,10 @@ function handleRejection(raft: Raft, response: Message, progress: Progress): voi
 
 /** The follower wants a snapshot, whatever its log (raft-rs' request_snapshot). One already under way will do. */
 function grantSnapshotRequest(raft: Raft, response: Message, progress: Progress): void {
-  if (progress.state === "snapshot" || progress.requestedSnapshot > 0) return;
+  if (progress.state === "snapshot") return;
   if (progress.state === "replicate") progress.becomeProbe();
-  progress.requestedSnapshot = response.requestSnapshot;
+  // Asked for again: there may have been none to give the first time.
+  if (progress.requestedSnapshot === 0) progress.requestedSnapshot = response.requestSnapshot;
   progress.paused = false;
   maybeSendAppend(raft, response.from, progress, true);
 }
@@ -99,7 +101,7 @@ function handleAcknowledgement(raft: Raft, response: Message, progress: Progress
   const news = progress.maybeUpdate(index);
   if (!news && !(progress.match === index && endsWaiting(progress))) return;
   advanceState(raft, from, index, progress);
-  if (maybeCommit(raft)) {
+  if (maybeCommit(raft, index)) {
     releasePostponedReads(raft);
     announceCommit(raft);
   } else if (from !== raft.id && progress.canBumpCommit(raft.log.committed)) {
@@ -149,6 +151,13 @@ function handleHeartbeatResponse(raft: Raft, response: Message, progress: Progre
   if (position === undefined) return;
   raft.reads.echo(response.from, position);
   answerConfirmedReads(raft);
+}
+
+/** Heartbeats, now. */
+export function ping(raft: Raft): Refusal | undefined {
+  if (raft.role !== "leader") return "notLeader";
+  beat(raft);
+  return undefined;
 }
 
 // — reports of the transport —

@@ -13,15 +13,14 @@
  */
 import { assert } from "../base/assert.js";
 import type { Log } from "./config.js";
-import { encodedBytes, memoryBytes } from "./entries.js";
-import { TermRuns } from "./term-runs.js";
+import { type LogBase, LogEntries } from "./log-entries.js";
 import type { Entry, Index, Snapshot, SnapshotMetadata, Term } from "./types.js";
 
 const noEntries: readonly Entry[] = [];
 
 /** What a log starts from. */
 export interface LogStart {
-  readonly compacted: { readonly index: Index; readonly term: Term };
+  readonly compacted: LogBase;
   readonly entries: readonly Entry[];
   readonly committed: Index;
   readonly applied: Index;
@@ -30,13 +29,7 @@ export interface LogStart {
 
 export class RaftLog {
   readonly #log: Log;
-  #entries: Entry[];
-  #compactedIndex: Index;
-  #compactedTerm: Term;
-  #terms: TermRuns;
-  #memory = 0;
-  /** The last slice: the same is asked for by each follower, to be written and to be applied. */
-  #sliced: readonly Entry[] | undefined;
+  readonly #entries: LogEntries;
 
   committed: Index;
   applied: Index;
@@ -58,11 +51,7 @@ export class RaftLog {
 
   constructor(start: LogStart, log: Log) {
     this.#log = log;
-    this.#entries = [...start.entries];
-    this.#compactedIndex = start.compacted.index;
-    this.#compactedTerm = start.compacted.term;
-    this.#terms = new TermRuns(start.compacted);
-    for (const entry of this.#entries) this.#account(entry);
+    this.#entries = new LogEntries(start.compacted, start.entries);
     this.applyBytesMax = start.applyBytesMax;
     this.committed = start.committed;
     this.applied = start.applied;
@@ -84,21 +73,20 @@ export class RaftLog {
   }
 
   get firstIndex(): Index {
-    return this.#compactedIndex + 1;
+    return this.#entries.firstIndex;
   }
 
   get lastIndex(): Index {
-    return this.#compactedIndex + this.#entries.length;
+    return this.#entries.lastIndex;
   }
 
   get lastTerm(): Term {
-    const last = this.#entries[this.#entries.length - 1];
-    return last === undefined ? this.#compactedTerm : last.term;
+    return this.#entries.lastTerm;
   }
 
   /** Bytes the entries occupy, roughly. */
   get memory(): number {
-    return this.#memory;
+    return this.#entries.memory;
   }
 
   /** Entries that are in memory only, so far as we know. */
@@ -106,19 +94,13 @@ export class RaftLog {
     return this.lastIndex - this.stable;
   }
 
-  #at(index: Index): Entry | undefined {
-    return this.#entries[index - this.#compactedIndex - 1];
-  }
-
   /** The term of the entry at `index`; undefined if it was compacted or is not there yet. */
   term(index: Index): Term | undefined {
-    if (index === this.#compactedIndex) return this.#compactedTerm;
-    if (index < this.#compactedIndex || index > this.lastIndex) return undefined;
-    return (this.#at(index) as Entry).term;
+    return this.#entries.term(index);
   }
 
   entry(index: Index): Entry | undefined {
-    return index < this.firstIndex ? undefined : this.#at(index);
+    return this.#entries.at(index);
   }
 
   matches(index: Index, term: Term): boolean {
@@ -131,37 +113,9 @@ export class RaftLog {
     return lastTerm > ours || (lastTerm === ours && lastIndex >= this.lastIndex);
   }
 
-  /**
-   * Entries in [from, to), at most `bytesMax` encoded bytes of them but at least one. The array is shared: never write to it.
-   * The caller asks for nothing that was compacted.
-   */
+  /** Entries in [from, to), at most `bytesMax` encoded bytes of them but at least one. Shared: never write to it. */
   slice(from: Index, to: Index, bytesMax: number): readonly Entry[] {
-    if (from >= to) return noEntries;
-    assert(from >= this.firstIndex && to <= this.lastIndex + 1, "slice outside of the log", {
-      from,
-      to,
-      first: this.firstIndex,
-      last: this.lastIndex,
-    });
-    const start = from - this.#compactedIndex - 1;
-    const end = this.#endWithin(start, start + to - from, bytesMax);
-    const known = this.#sliced;
-    if (known !== undefined && known[0]?.index === from && known.length === end - start)
-      return known;
-    const entries = this.#entries.slice(start, end);
-    this.#sliced = entries;
-    return entries;
-  }
-
-  #endWithin(start: number, end: number, bytesMax: number): number {
-    if (bytesMax === Number.POSITIVE_INFINITY) return end;
-    let bytes = encodedBytes(this.#entries[start] as Entry);
-    let at = start + 1;
-    for (; at < end; at++) {
-      bytes += encodedBytes(this.#entries[at] as Entry);
-      if (bytes > bytesMax) break;
-    }
-    return at;
+    return this.#entries.slice(from, to, bytesMax);
   }
 
   /** The leader's own: appends `entries`, which follow the last one. */
@@ -225,18 +179,7 @@ export class RaftLog {
       last: this.lastIndex,
     });
     if (from <= this.lastIndex) this.#truncate(from);
-    for (let i = skip; i < entries.length; i++) {
-      const entry = entries[i] as Entry;
-      this.#entries.push(entry);
-      this.#account(entry);
-    }
-    // What was received is what is to be written next.
-    if (skip === 0) this.#sliced = entries;
-  }
-
-  #account(entry: Entry): void {
-    this.#memory += memoryBytes(entry);
-    this.#terms.append(entry.index, entry.term);
+    this.#entries.append(entries, skip);
   }
 
   #truncate(from: Index): void {
@@ -249,24 +192,15 @@ export class RaftLog {
       // What is being written of the new history is nothing; what was of the old one must be written over.
       this.handedOut = Math.min(this.handedOut, from - 1);
     }
-    this.#sliced = undefined;
-    const keep = from - this.#compactedIndex - 1;
-    for (let i = keep; i < this.#entries.length; i++) {
-      this.#memory -= memoryBytes(this.#entries[i] as Entry);
-    }
-    this.#entries.length = keep;
-    this.#terms.truncate(from);
+    this.#entries.truncate(from);
   }
 
   /**
    * The highest index at or below `index` whose term is at most `term`: where a log whose entry at `index` has `term` may meet
    * ours. Its term is 0 when it is not known. §3.5's optimisation; one round per term, not per entry.
    */
-  findConflictByTerm(index: Index, term: Term): { readonly index: Index; readonly term: Term } {
-    // Beyond the end, and before the beginning: nothing is known of the terms there.
-    if (index > this.lastIndex || index < this.#compactedIndex) return { index, term: 0 };
-    const found = this.#terms.lastAtMost(index, term);
-    return found ?? { index: Math.max(0, this.#compactedIndex - 1), term: 0 };
+  findConflictByTerm(index: Index, term: Term): LogBase {
+    return this.#entries.lastAtMost(index, term);
   }
 
   commitTo(index: Index): void {
@@ -381,17 +315,12 @@ export class RaftLog {
 
   /** Forgets entries up to `index`, whose term is kept. Costs what it frees. */
   compact(index: Index): void {
-    if (index <= this.#compactedIndex) return;
+    if (index < this.firstIndex) return;
     assert(index <= this.applying, "compaction of entries that nobody was given to apply", {
       index,
       applying: this.applying,
     });
-    this.#compactedTerm = this.term(index) as Term;
-    const dropped = this.#entries.splice(0, index - this.#compactedIndex);
-    for (const entry of dropped) this.#memory -= memoryBytes(entry);
-    this.#terms.compact(index);
-    this.#compactedIndex = index;
-    this.#sliced = undefined;
+    this.#entries.compact(index);
   }
 
   /** Replaces everything by `snapshot`, which is yet to be made durable. */
@@ -402,12 +331,7 @@ export class RaftLog {
       () => `log [${this.describe()}] starts to restore snapshot [index: ${index}, term: ${term}]`,
     );
     this.committed = index;
-    this.#entries = [];
-    this.#memory = 0;
-    this.#sliced = undefined;
-    this.#compactedIndex = index;
-    this.#compactedTerm = term;
-    this.#terms = new TermRuns({ index, term });
+    this.#entries.reset(snapshot.metadata);
     this.stable = index;
     this.handedOut = index;
     this.snapshot = snapshot;

@@ -9,10 +9,11 @@ import { applyChange, isJoint, type Membership } from "./confchange.js";
 import { decodeConfChange } from "./confchange-codec.js";
 import { describeConfChange, describeConfiguration, hexId } from "./describe.js";
 import { emptyEntry, isConfChange, payloadBytesOf, proposedEntry } from "./entries.js";
-import { appendEntries, becomeFollower, install, type Raft, trace } from "./raft.js";
+import { install, type Raft, trace } from "./raft.js";
 import { answerConfirmedReads, releasePostponedReads } from "./reading.js";
 import { broadcastAppend, maybeCommit, maybeSendAppend } from "./replication.js";
-import type { Refusal } from "./results.js";
+import type { ProposalFate, Refusal } from "./results.js";
+import { appendEntries, becomeFollower } from "./roles.js";
 import { traceProposedChange } from "./trace.js";
 import {
   type ConfChangeV2,
@@ -21,6 +22,7 @@ import {
   type NodeId,
   noBytes,
   noNode,
+  type Term,
 } from "./types.js";
 
 /** Appends `entries` as leader and sends them on, or says why not. */
@@ -38,6 +40,17 @@ export function proposeAsLeader(raft: Raft, entries: readonly Entry[]): Refusal 
   const refusal = appendEntries(raft, withoutRefusedChanges(raft, entries));
   if (refusal === undefined) broadcastAppend(raft);
   return refusal;
+}
+
+/**
+ * What became of the entry proposed at (`index`, `term`). Until something is committed at its index nothing is certain: an entry that was
+ * replaced here may stand in another log, and its owner be the next leader.
+ */
+export function proposalFate({ log }: Raft, index: Index, term: Term): ProposalFate {
+  if (index > log.committed) return "pending";
+  const found = log.term(index);
+  if (found === undefined) return "unknown";
+  return found === term ? "committed" : "overwritten";
 }
 
 /** A change that may not be proposed becomes an empty entry, so that the entries around it keep their places. */
@@ -201,4 +214,11 @@ export function assignCommitGroups(raft: Raft, groups: Iterable<readonly [NodeId
     if (progress !== undefined) progress.commitGroup = group;
   }
   recount(raft);
+}
+
+export function clearCommitGroups(raft: Raft): void {
+  assignCommitGroups(
+    raft,
+    raft.tracker.peers.map(({ id }) => [id, 0] as const),
+  );
 }

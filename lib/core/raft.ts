@@ -1,24 +1,22 @@
 /**
- * Raft: the state of one node, its changes of role, and its two outboxes.
+ * Raft: the state of one node, and its two outboxes.
  *
  * `messages` may leave at once. `held` speaks of things that are not durable yet (our own votes and acknowledgements among them)
- * and waits for the write that makes them so. Dissertation figure 3.1 (state), §3.3–3.4 (roles), §3.8 (what must be durable before it is
+ * and waits for the write that makes them so. Dissertation figure 3.1 (state), §3.8 (what must be durable before it is
  * said); compare etcd/raft raft.go.
  *
- * Not here: what is done in a role (follower.ts, election.ts, leader.ts), and the public face (raw-node.ts).
+ * Not here: changes of role (roles.ts), and what is done in each (follower.ts, election.ts, leader.ts).
  */
 import { assert, must } from "../base/assert.js";
 import { LogboomError } from "../base/errors.js";
 import { confStateOf, type Membership, type Newcomers, restoreMembership } from "./confchange.js";
 import type { FullConfig, LogLevel, RestoredState } from "./config.js";
 import { describeConfiguration, hexId } from "./describe.js";
-import { emptyEntry, isConfChange, makeEntry, payloadBytesOf } from "./entries.js";
 import { Inflights } from "./inflights.js";
 import { RaftLog } from "./log.js";
 import { appendAccepted } from "./messages.js";
 import type { Progress } from "./progress.js";
 import { ReadQueue } from "./reads.js";
-import type { Refusal } from "./results.js";
 import {
   type TraceEvent,
   type TraceName,
@@ -29,7 +27,6 @@ import {
 import { Tracker } from "./tracker.js";
 import {
   type ConfState,
-  type Entry,
   type Index,
   type Message,
   type NodeId,
@@ -38,12 +35,6 @@ import {
   type Role,
   type Term,
 } from "./types.js";
-
-/** An append that more entries may join. `entries` is the list made for that, once there was need for one. */
-export interface UnsentAppend {
-  readonly message: Message;
-  entries: Entry[] | undefined;
-}
 
 export class Raft {
   readonly config: FullConfig;
@@ -82,11 +73,13 @@ export class Raft {
   forwardedReads: Uint8Array[] = [];
   /** We have asked the leader for a snapshot at least this new; 0 = no. */
   requestedSnapshot: Index = 0;
+  /** The tick at which that wish is given up: while it stands we acknowledge nothing, and a quorum may need us. */
+  requestedSnapshotUntil = 0;
 
   messages: Message[] = [];
   held: Message[] = [];
-  /** With `batchAppends`: the last append to each peer, while it is in `messages`. */
-  readonly unsentAppends: Map<NodeId, UnsentAppend> = new Map();
+  /** Counts how often `messages` was handed out, or its end made one of an earlier term: appends of an earlier round cannot be joined. */
+  round = 0;
   readStates: ReadState[] = [];
   droppedReads: Uint8Array[] = [];
 
@@ -133,8 +126,6 @@ export class Raft {
     trace(this, "InitState");
     installConfState(this, start.confState);
     if (config.reads === "lease" && this.term > 0) this.voteBlackout = config.electionTicks;
-    becomeFollower(this, this.term, noNode);
-    this.say("info", () => describeStart(this));
   }
 
   say(level: LogLevel, text: () => string): void {
@@ -142,7 +133,7 @@ export class Raft {
   }
 
   get ownProgress(): Progress | undefined {
-    return this.tracker.progress.get(this.id);
+    return this.tracker.find(this.id);
   }
 
   /** Limits how far apply may run ahead of our disk, as our role allows it. */
@@ -157,15 +148,6 @@ export class Raft {
     const own = this.ownProgress;
     return own !== undefined && !own.isLearner && this.log.snapshot === undefined;
   }
-}
-
-function describeStart(raft: Raft): string {
-  const peers = raft.tracker.voters.map(hexId).join(",");
-  const { log } = raft;
-  return (
-    `newRaft ${hexId(raft.id)} [peers: [${peers}], term: ${raft.term}, commit: ${log.committed}, ` +
-    `applied: ${log.applied}, lastindex: ${log.lastIndex}, lastterm: ${log.lastTerm}]`
-  );
 }
 
 /** Starts from a configuration that was agreed on elsewhere: at the start, or with a snapshot. */
@@ -237,41 +219,11 @@ function isPromise(raft: Raft, { type }: Message): boolean {
 
 /** Acknowledges `index` to the leader `to` (which may be ourselves). */
 export function acknowledge(raft: Raft, to: NodeId, index: Index): void {
-  send(
-    raft,
-    appendAccepted({ from: raft.id, to, term: raft.term, index, commit: reportedCommit(raft) }),
-  );
+  send(raft, appendAccepted(raft.id, to, raft.term, index, reportedCommit(raft)));
 }
 
 export function reportedCommit(raft: Raft): Index {
   return raft.config.reportCommit ? raft.log.committed : 0;
-}
-
-// — roles —
-
-function reset(raft: Raft, term: Term): void {
-  raft.unsentAppends.clear();
-  if (term !== raft.term) {
-    raft.term = term;
-    raft.vote = noNode;
-  }
-  raft.leader = noNode;
-  raft.electionElapsed = 0;
-  raft.heartbeatElapsed = 0;
-  const { minElectionTicks, maxElectionTicks } = raft.config;
-  raft.electionTimeout =
-    minElectionTicks + raft.config.random.below(maxElectionTicks - minElectionTicks);
-  raft.leadTransferee = noNode;
-  raft.leaseForfeited = false;
-  raft.tracker.votes.clear();
-  const last = raft.log.lastIndex;
-  for (const { id, progress } of raft.tracker.peers) {
-    progress.reset(last + 1);
-    if (id === raft.id) progress.match = last;
-  }
-  raft.pendingConfIndex = 0;
-  raft.uncommittedBytes = 0;
-  dropReads(raft);
 }
 
 /** Nobody will answer the reads that wait: ours are reported, others' authors find out by themselves. */
@@ -287,101 +239,6 @@ export function dropReads(raft: Raft): void {
 
 export function readContext(request: Message): Uint8Array {
   return must(request.entries[0], "a read has one entry, which holds its context").data;
-}
-
-export function becomeFollower(raft: Raft, term: Term, leader: NodeId): void {
-  reset(raft, term);
-  raft.role = "follower";
-  raft.leader = leader;
-  raft.setApplyAhead(raft.applyUnpersisted);
-  raft.say("info", () => `${hexId(raft.id)} became follower at term ${raft.term}`);
-  trace(raft, "BecomeFollower");
-}
-
-export function becomeCandidate(raft: Raft): void {
-  assert(raft.role !== "leader", "invalid transition [leader -> candidate]");
-  reset(raft, raft.term + 1);
-  raft.role = "candidate";
-  raft.vote = raft.id;
-  raft.requestedSnapshot = 0;
-  raft.say("info", () => `${hexId(raft.id)} became candidate at term ${raft.term}`);
-  trace(raft, "BecomeCandidate");
-}
-
-/** Asks without committing to anything: neither term nor vote move (§9.6). */
-export function becomePreCandidate(raft: Raft): void {
-  assert(raft.role !== "leader", "invalid transition [leader -> pre-candidate]");
-  raft.tracker.votes.clear();
-  raft.leader = noNode;
-  raft.role = "preCandidate";
-  dropReads(raft);
-  raft.say("info", () => `${hexId(raft.id)} became pre-candidate at term ${raft.term}`);
-}
-
-export function becomeLeader(raft: Raft): void {
-  assert(raft.role !== "follower", "invalid transition [follower -> leader]");
-  reset(raft, raft.term);
-  raft.role = "leader";
-  raft.leader = raft.id;
-  raft.requestedSnapshot = 0;
-  raft.setApplyAhead(raft.applyUnpersisted);
-  const own = must(raft.ownProgress, "only members win elections");
-  own.becomeReplicate();
-  own.recentActive = true;
-  // There may be an unapplied change anywhere in the log we inherit: propose none before all of it is applied.
-  raft.pendingConfIndex = raft.log.lastIndex;
-  trace(raft, "BecomeLeader");
-  // The entry with which a term opens, so that earlier ones can be committed (§3.6.2, §6.4).
-  const refusal = appendEntries(raft, [emptyEntry]);
-  assert(refusal === undefined, "empty entry was dropped", { refusal });
-  raft.say("info", () => `${hexId(raft.id)} became leader at term ${raft.term}`);
-}
-
-/** A leader's log only grows: appends `entries` under the next indexes and our term. Says why not, if not. */
-export function appendEntries(raft: Raft, entries: readonly Entry[]): Refusal | undefined {
-  const payload = payloadBytesOf(entries);
-  if (exceedsUncommitted(raft, payload)) {
-    raft.say(
-      "warn",
-      () =>
-        `${hexId(raft.id)} appending new entries to log would exceed uncommitted entry size limit; dropping proposal`,
-    );
-    return "tooMuchUncommitted";
-  }
-  raft.uncommittedBytes += payload;
-  if (raft.config.trace !== undefined) {
-    for (const entry of entries) if (!isConfChange(entry)) trace(raft, "Replicate");
-  }
-  let index = raft.log.lastIndex;
-  const appended = new Array<Entry>(entries.length);
-  for (let i = 0; i < entries.length; i++) {
-    const entry = entries[i] as Entry;
-    appended[i] =
-      entry.unknown === undefined
-        ? makeEntry(raft.term, ++index, entry.type, entry.data)
-        : { ...entry, term: raft.term, index: ++index };
-  }
-  raft.log.append(appended);
-  // A leader counts itself like anybody else: once the entries are durable here (§10.2.1). One acknowledgement is enough for all
-  // proposals between two writes, and where appends are joined nobody looks for one each.
-  if (raft.batchAppends) dropUnsaidAcknowledgement(raft);
-  acknowledge(raft, raft.id, index);
-  return undefined;
-}
-
-/** Takes back the acknowledgement to ourselves with which `held` ends, which the next one covers. */
-function dropUnsaidAcknowledgement({ held, id, term }: Raft): void {
-  const last = held[held.length - 1];
-  if (last?.type === "MsgAppResp" && last.to === id && last.term === term) held.pop();
-}
-
-/** One proposal of any size is let through when nothing is uncommitted; empty ones always are. */
-function exceedsUncommitted(raft: Raft, payload: number): boolean {
-  return (
-    raft.uncommittedBytes > 0 &&
-    payload > 0 &&
-    raft.uncommittedBytes + payload > raft.config.uncommittedBytesMax
-  );
 }
 
 /** Stops the node for good: nothing it could say can be trusted. */

@@ -18,20 +18,21 @@ import {
   type RestoredState,
 } from "./config.js";
 import { proposedEntry } from "./entries.js";
-import { askForSnapshot, forgetLeader } from "./follower.js";
-import { Handover } from "./handover.js";
-import { reportSnapshot, reportUnreachable } from "./leader.js";
+import { forgetLeader, requestSnapshot } from "./follower.js";
+import { Handover, type Outstanding } from "./handover.js";
+import { ping, reportSnapshot, reportUnreachable } from "./leader.js";
 import {
   appliedTo,
   applyConfChange,
   assignCommitGroups,
+  clearCommitGroups,
+  proposalFate,
   proposeAsLeader,
   refuseConfChange,
   setGroupCommit,
 } from "./membership.js";
 import { proposalMessage, readIndexMessage, transferLeaderMessage } from "./messages.js";
-import { confState, Raft } from "./raft.js";
-import { beat } from "./reading.js";
+import { confState, type Raft } from "./raft.js";
 import {
   accepted,
   type ProposalFate,
@@ -42,8 +43,9 @@ import {
   result,
   type StepResult,
 } from "./results.js";
+import { startRaft } from "./roles.js";
 import { type BasicStatus, basicStatus, type Status, status } from "./status.js";
-import { campaignNow, step, tick } from "./step.js";
+import { campaignNow, step, stored, tick } from "./step.js";
 import {
   type ConfChange,
   type ConfChangeV2,
@@ -84,7 +86,7 @@ export class RawNode {
    * @throws LogboomError `BAD_CONFIG` · InvariantError when `restored` contradicts itself
    */
   constructor(config: Config, restored: RestoredState = emptyState) {
-    this.#raft = new Raft(completeConfig(config), restored);
+    this.#raft = startRaft(completeConfig(config), restored);
     this.#handover = new Handover(this.#raft);
   }
 
@@ -110,10 +112,8 @@ export class RawNode {
 
   /** Proposes one command, or several to be appended together. A follower forwards it, unless that is turned off. */
   propose(data: Uint8Array | readonly Uint8Array[]): ProposeResult {
-    const entries = Array.isArray(data)
-      ? data.map((each: Uint8Array) => proposedEntry(each))
-      : [proposedEntry(data as Uint8Array)];
-    return this.#propose(entries);
+    const commands: readonly Uint8Array[] = Array.isArray(data) ? data : [data as Uint8Array];
+    return this.#propose(commands.map((command) => proposedEntry(command)));
   }
 
   /** Proposes a change of membership. It takes effect when it is applied (`applyConfChange`). */
@@ -121,11 +121,8 @@ export class RawNode {
     const { type, data } = encodeConfChange(change);
     const entry = proposedEntry(data, type);
     const raft = this.#raft;
-    if (raft.stopped === undefined && raft.role === "leader") {
-      const objection = refuseConfChange(raft, entry);
-      if (objection !== undefined) return refused(objection);
-    }
-    return this.#propose([entry]);
+    const objection = raft.role === "leader" ? refuseConfChange(raft, entry) : undefined;
+    return objection === undefined ? this.#propose([entry]) : refused(objection);
   }
 
   #propose(entries: readonly Entry[]): ProposeResult {
@@ -145,11 +142,7 @@ export class RawNode {
 
   /** What became of the entry proposed at (`index`, `term`). */
   proposalFate(index: Index, term: Term): ProposalFate {
-    const { log } = this.#raft;
-    const found = log.term(index);
-    if (found === undefined) return index > log.lastIndex ? "overwritten" : "unknown";
-    if (found !== term) return "overwritten";
-    return index <= log.committed ? "committed" : "pending";
+    return proposalFate(this.#raft, index, term);
   }
 
   /**
@@ -180,24 +173,12 @@ export class RawNode {
 
   /** A leader sends heartbeats now. */
   ping(): Result {
-    return this.#ask((raft) => {
-      if (raft.role !== "leader") return "notLeader";
-      beat(raft);
-      return undefined;
-    });
+    return this.#ask(ping);
   }
 
   /** A follower asks its leader for a snapshot that is at least as new as its log, whatever its log. */
   requestSnapshot(): Result {
-    return this.#ask((raft) => {
-      if (raft.role === "leader") return "alreadyLeader";
-      if (raft.leader === noNode) return "noLeader";
-      if (raft.log.snapshot !== undefined || raft.requestedSnapshot > 0) return "inProgress";
-      if (raft.log.lastTerm !== raft.term) return "staleLog";
-      raft.requestedSnapshot = raft.log.lastIndex;
-      askForSnapshot(raft, raft.leader);
-      return undefined;
-    });
+    return this.#ask(requestSnapshot);
   }
 
   /** The last message to `id` may not have arrived. */
@@ -235,14 +216,29 @@ export class RawNode {
    */
   persisted(write: Write): readonly Message[] {
     const raft = this.#raft;
-    let owed: Message[] | undefined;
-    for (const message of this.#handover.takeHeld(write)) {
-      if (raft.stopped !== undefined) return noMessages;
-      if (message.to === raft.id) step(raft, message);
-      else if (owed === undefined) owed = [message];
-      else owed.push(message);
+    const handover = this.#handover;
+    handover.check(write);
+    let owed: readonly Message[] = noMessages;
+    let durable = handover.takeDurable(write);
+    while (durable !== undefined) {
+      if (raft.stopped === undefined) owed = joined(owed, this.#settle(durable));
+      durable = handover.takeDurable(write);
     }
-    return owed ?? noMessages;
+    return raft.stopped === undefined ? owed : noMessages;
+  }
+
+  /** Counts what waited for a write and is our own; answers what is owed to peers. */
+  #settle({ held, write, term, storedTerm, storedIndex }: Outstanding): readonly Message[] {
+    const raft = this.#raft;
+    let own = 0;
+    for (const message of held) {
+      if (message.to !== raft.id) continue;
+      own++;
+      step(raft, message);
+    }
+    stored(raft, term, storedTerm, storedIndex, write.snapshot);
+    if (own === held.length) return noMessages;
+    return own === 0 ? held : held.filter(({ to }) => to !== raft.id);
   }
 
   /**
@@ -354,13 +350,6 @@ export class RawNode {
     for (const { progress } of this.#raft.tracker.peers) progress.inflights.release();
   }
 
-  /** Bytes the windows' own bookkeeping occupies. */
-  get inflightsFootprint(): number {
-    let bytes = 0;
-    for (const { progress } of this.#raft.tracker.peers) bytes += progress.inflights.footprint;
-    return bytes;
-  }
-
   /** Turns raft-rs' group commit on or off. */
   setGroupCommit(on: boolean): void {
     setGroupCommit(this.#raft, on);
@@ -372,10 +361,7 @@ export class RawNode {
   }
 
   clearCommitGroups(): void {
-    assignCommitGroups(
-      this.#raft,
-      this.#raft.tracker.peers.map(({ id }) => [id, 0] as const),
-    );
+    clearCommitGroups(this.#raft);
   }
 
   /** Whether what is committed is spread over two groups; undefined unless we lead and have applied up to our term. */
@@ -384,6 +370,11 @@ export class RawNode {
     if (role !== "leader" || log.term(log.applied) !== term) return undefined;
     return tracker.groupsConsistent;
   }
+}
+
+function joined(first: readonly Message[], second: readonly Message[]): readonly Message[] {
+  if (first.length === 0) return second;
+  return second.length === 0 ? first : [...first, ...second];
 }
 
 // — for testing/script.ts alone: etcd's scripts deliver one by one what `persisted` takes in at once —

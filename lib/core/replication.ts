@@ -27,6 +27,8 @@ export function maybeSendAppend(
   if (progress.isPaused) return false;
   if (progress.requestedSnapshot > 0) return maybeSendSnapshot(raft, to, progress);
   const { log } = raft;
+  // By far the most frequent: asked after an acknowledgement whether there is more.
+  if (!sendIfEmpty && progress.next > log.lastIndex) return false;
   const prevIndex = progress.next - 1;
   const prevTerm = log.term(prevIndex);
   if (prevTerm === undefined) return maybeSendSnapshot(raft, to, progress);
@@ -36,18 +38,17 @@ export function maybeSendAppend(
     ? noEntries
     : log.slice(progress.next, log.lastIndex + 1, raft.config.appendBytesMax);
   if (entries.length === 0 && !sendIfEmpty) return false;
-  if (!raft.batchAppends || !joinUnsent(raft, to, prevIndex, entries)) {
-    const commit = log.committed;
-    const message = appendMessage({
-      from: raft.id,
+  if (!raft.batchAppends || !joinUnsent(raft, progress, prevIndex, entries)) {
+    const message = appendMessage(
+      raft.id,
       to,
-      term: raft.term,
+      raft.term,
       prevIndex,
       prevTerm,
       entries,
-      commit,
-    });
-    if (raft.batchAppends) raft.unsentAppends.set(to, { message, entries: undefined });
+      log.committed,
+    );
+    if (raft.batchAppends) mayBeJoined(raft, progress, message);
     send(raft, message);
   }
   progress.sentEntries(entries.length, payloadBytesOf(entries));
@@ -55,21 +56,31 @@ export function maybeSendAppend(
   return true;
 }
 
+function mayBeJoined(raft: Raft, progress: Progress, message: Message): void {
+  progress.unsent = message;
+  progress.unsentRound = raft.round;
+  progress.unsentEntries = undefined;
+}
+
 /**
- * Adds `entries` to the append to `to` that has not left yet, if they follow on it (raft-rs' batch_append). The message is still
- * ours alone, so it is written to; its list of entries is shared with the log's last slice until it is first added to.
+ * Adds `entries` to the append that has not left yet, if they follow on it (raft-rs' batch_append). The message is still ours alone,
+ * so it is written to; its list of entries is shared with the log's last slice until it is first added to.
  */
-function joinUnsent(raft: Raft, to: NodeId, prevIndex: Index, entries: readonly Entry[]): boolean {
-  const unsent = raft.unsentAppends.get(to);
-  if (unsent === undefined) return false;
-  const message: { entries: readonly Entry[]; commit: Index } & Message = unsent.message;
+function joinUnsent(
+  raft: Raft,
+  progress: Progress,
+  prevIndex: Index,
+  entries: readonly Entry[],
+): boolean {
+  if (progress.unsent === undefined || progress.unsentRound !== raft.round) return false;
+  const message: { entries: readonly Entry[]; commit: Index } & Message = progress.unsent;
   if (entries.length > 0) {
     if (message.index + message.entries.length !== prevIndex) return false;
-    if (unsent.entries === undefined) {
-      unsent.entries = [...message.entries];
-      message.entries = unsent.entries;
+    if (progress.unsentEntries === undefined) {
+      progress.unsentEntries = [...message.entries];
+      message.entries = progress.unsentEntries;
     }
-    for (const entry of entries) unsent.entries.push(entry);
+    for (const entry of entries) progress.unsentEntries.push(entry);
   }
   message.commit = raft.log.committed;
   return true;
@@ -131,10 +142,16 @@ export function broadcastHeartbeat(raft: Raft): void {
   }
 }
 
-/** Moves the commit index to what a quorum holds; true if it moved. */
-export function maybeCommit(raft: Raft): boolean {
+/**
+ * Moves the commit index to what a quorum holds; true if it moved.
+ *
+ * @param acknowledged  what is new is one acknowledgement, up to here: it moves nothing that is committed already
+ */
+export function maybeCommit(raft: Raft, acknowledged: Index = Number.POSITIVE_INFINITY): boolean {
+  const { log } = raft;
   // Counting replicas commits only the leader's own term; earlier entries follow with it (§3.6.2, figure 3.7).
-  const moved = raft.log.maybeCommit(raft.tracker.committedIndex(), raft.term);
+  const moved =
+    acknowledged > log.committed && log.maybeCommit(raft.tracker.committedIndex(), raft.term);
   if (raft.config.trace !== undefined) trace(raft, "Commit");
   return moved;
 }

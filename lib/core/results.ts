@@ -1,5 +1,5 @@
 /** What became of a request or a message: accepted, or refused and why. */
-import { type Index, type NodeId, noNode, type Term } from "./types.js";
+import type { Index, NodeId, Term } from "./types.js";
 
 /** Why a request of ours was refused, or a message had no effect worth an answer. */
 export type Refusal =
@@ -95,5 +95,3 @@ export function refused<R extends StepRefusal>(
 export function result(refusal: Refusal | undefined): Result {
   return refusal === undefined ? accepted : refused(refusal);
 }
-
-export const forwardedNowhere: NodeId = noNode;

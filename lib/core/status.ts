@@ -3,6 +3,7 @@ import type { LogboomError } from "../base/errors.js";
 import type { Progress } from "./progress.js";
 import { confState, type Raft } from "./raft.js";
 import { holdsLease } from "./reading.js";
+import { hasCommittedInTerm } from "./replication.js";
 import type { ConfState, Index, NodeId, Role, Term } from "./types.js";
 
 /** The cheap part of `status()`. */
@@ -41,11 +42,17 @@ export interface Status extends BasicStatus {
   /** On a leader: every member, ourselves included, ascending. Empty on others. */
   readonly peers: ReadonlyMap<NodeId, PeerStatus>;
   readonly firstIndex: Index;
+  /** An entry of our term is committed: a leader knows what is. */
+  readonly committedToTerm: boolean;
+  /** An entry of our term is applied: a leader's state machine is as new as what any leader before it acknowledged. */
+  readonly appliedToTerm: boolean;
   /** Entries in memory only, so far as we know. */
   readonly unstableCount: number;
   /** Bytes the log occupies in memory, roughly. */
   readonly logBytes: number;
   readonly uncommittedBytes: number;
+  /** Bytes the windows' own bookkeeping occupies. */
+  readonly inflightsBytes: number;
   /** Reads waiting here, as leader or forwarded. */
   readonly pendingReads: number;
   /** A leader that may answer reads without asking, at this moment. */
@@ -78,9 +85,15 @@ export function status(raft: Raft): Status {
     confState: confState(raft),
     peers,
     firstIndex: raft.log.firstIndex,
+    committedToTerm: hasCommittedInTerm(raft),
+    appliedToTerm: raft.log.term(raft.log.applied) === raft.term,
     unstableCount: raft.log.unstableCount,
     logBytes: raft.log.memory,
     uncommittedBytes: raft.uncommittedBytes,
+    inflightsBytes: raft.tracker.peers.reduce(
+      (sum, { progress }) => sum + progress.inflights.footprint,
+      0,
+    ),
     pendingReads: raft.reads.waiting + raft.forwardedReads.length,
     inLease: holdsLease(raft),
   };

@@ -18,16 +18,21 @@ import { dropProposal, hearLeader, stepFollower } from "./follower.js";
 import { checkQuorum, stepLeader } from "./leader.js";
 import { appliedTo } from "./membership.js";
 import { campaignTransfer } from "./messages.js";
-import { acknowledge, becomeFollower, type Raft, traceMessage } from "./raft.js";
+import { acknowledge, type Raft, traceMessage } from "./raft.js";
 import { beat } from "./reading.js";
 import type { Refusal } from "./results.js";
-import { type Message, noNode } from "./types.js";
+import { becomeFollower } from "./roles.js";
+import { type Index, type Message, noNode, type Snapshot, type Term } from "./types.js";
 
 /** Takes in `message`; answers why a request in it was refused, if so. */
 export function step(raft: Raft, message: Message): Refusal | undefined {
   if (raft.config.trace !== undefined) traceMessage(raft, "Receive", message);
   // A leader's lease may rest on what we heard before we were restarted.
   if (raft.voteBlackout > 0 && isVoteRequest(message) && !isTransfer(message)) return undefined;
+  if (message.type === "MsgStorageAppendResp") {
+    stored(raft, message.term, message.logTerm, message.index, message.snapshot);
+    return undefined;
+  }
   if (message.term > raft.term) {
     if (!admitHigherTerm(raft, message)) return undefined;
   } else if (message.term < raft.term && message.term !== 0) {
@@ -38,9 +43,6 @@ export function step(raft: Raft, message: Message): Refusal | undefined {
     case "MsgVote":
     case "MsgPreVote":
       handleVoteRequest(raft, message);
-      return undefined;
-    case "MsgStorageAppendResp":
-      handleStored(raft, message);
       return undefined;
     default:
       return stepRole(raft, message);
@@ -109,8 +111,6 @@ function handleLowerTerm(raft: Raft, message: Message): void {
   } else if (type === "MsgPreVote") {
     // Without an answer, candidates of an earlier term and a longer log would wait for us for ever.
     refuseVote(raft, message);
-  } else if (type === "MsgStorageAppendResp") {
-    handleStoredInEarlierTerm(raft, message);
   } else {
     raft.say(
       "info",
@@ -122,24 +122,27 @@ function handleLowerTerm(raft: Raft, message: Message): void {
 
 // — storage —
 
-function handleStored(raft: Raft, { index, logTerm, snapshot }: Message): void {
-  if (index !== 0) raft.log.stableTo(index, logTerm);
-  if (snapshot !== undefined) snapshotStored(raft, snapshot.metadata.index);
-}
-
-/**
- * Entries written in an earlier term may have been replaced and replaced back since, with another write of them still under way:
- * they count when that one is done. A snapshot is committed state, which no later term replaces.
- */
-function handleStoredInEarlierTerm(raft: Raft, message: Message): void {
-  if (message.index !== 0) {
-    raft.say(
-      "info",
-      () =>
-        `${hexId(raft.id)} [term: ${raft.term}] ignored entry appends from a ${message.type} message with lower term [term: ${message.term}]`,
-    );
+/** Everything up to (`storedTerm`, `storedIndex`) and `snapshot`, handed out in `term`, is durable. */
+export function stored(
+  raft: Raft,
+  term: Term,
+  storedTerm: Term,
+  storedIndex: Index,
+  snapshot: Snapshot | undefined,
+): void {
+  if (storedIndex !== 0) {
+    // Entries written in an earlier term may have been replaced and replaced back since, with another write of them still under
+    // way: they count when that one is done. A snapshot is committed state, which no later term replaces.
+    if (term === raft.term) raft.log.stableTo(storedIndex, storedTerm);
+    else {
+      raft.say(
+        "info",
+        () =>
+          `${hexId(raft.id)} [term: ${raft.term}] ignored entry appends from a MsgStorageAppendResp message with lower term [term: ${term}]`,
+      );
+    }
   }
-  if (message.snapshot !== undefined) snapshotStored(raft, message.snapshot.metadata.index);
+  if (snapshot !== undefined) snapshotStored(raft, snapshot.metadata.index);
 }
 
 function snapshotStored(raft: Raft, index: number): void {
@@ -187,6 +190,7 @@ export function tick(raft: Raft): void {
   raft.now++;
   if (raft.voteBlackout > 0) raft.voteBlackout--;
   raft.electionElapsed++;
+  if (raft.now >= raft.requestedSnapshotUntil) raft.requestedSnapshot = 0;
   if (raft.role === "leader") tickLeader(raft);
   else if (raft.promotable && raft.electionElapsed >= raft.electionTimeout) {
     raft.electionElapsed = 0;

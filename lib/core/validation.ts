@@ -12,6 +12,8 @@ import type { ConfState, Entry, Index, Message, MessageType, NodeId, Term } from
 
 /** Terms from here on are refused: they cannot be reached by elections, and leave no room to go on from. */
 export const termMax: Term = 2 ** 52;
+/** How far a term may lie beyond ours: more elections than have ever been held anywhere. A stray number must not use the terms up. */
+export const termLeapMax: Term = 2 ** 32;
 
 /**
  * Whom a type may come from; one that is not listed never travels. Answers ("member") are refused from strangers. A forwarded request
@@ -41,8 +43,9 @@ export function refuseMessage(raft: Raft, message: Message): StepRefusal | undef
   if (door === undefined) return "localType";
   if (message.to !== raft.id) return "notForUs";
   if (!isNodeId(message.from) || !numbersInRange(message)) return "malformed";
+  if (message.term > raft.term + termLeapMax) return "malformed";
   if (message.from === raft.id && door !== "anyone") return "ownName";
-  if (door === "member" && !raft.tracker.progress.has(message.from)) return "unknownPeer";
+  if (door === "member" && raft.tracker.find(message.from) === undefined) return "unknownPeer";
   return contentInOrder(raft, message) ? undefined : "malformed";
 }
 

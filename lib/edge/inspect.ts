@@ -6,9 +6,9 @@
  */
 import { hex } from "../base/bytes.js";
 import { isLogboomError } from "../base/errors.js";
-import { Reader } from "../codec/protobuf.js";
-import { decodeConfChange, decodeConfChangeV2 } from "../codec/raftpb-confchange.js";
+import { Reader } from "../base/protobuf.js";
 import { decodeEntry, decodeHardState } from "../codec/raftpb-log.js";
+import { decodeConfChangeV1, decodeConfChangeV2 } from "../core/confchange-codec.js";
 import type { ConfState, Entry, HardState } from "../core/types.js";
 import { type Directory, joinPath } from "../storage/directory.js";
 import { parseSnapshotFile } from "../storage/snap.js";
@@ -127,7 +127,7 @@ function entryLine(entry: Entry): string {
     return `${start}\tnorm${shown}`;
   }
   if (entry.type === "EntryConfChange") {
-    const { type, nodeId } = decodeConfChange(entry.data);
+    const { type, nodeId } = decodeConfChangeV1(entry.data);
     return `${start}\tconf\tmethod=${type} id=${nodeId.toString(16)}`;
   }
   const { transition, changes } = decodeConfChangeV2(entry.data);

@@ -119,7 +119,7 @@ const libraryReasons: readonly string[] = ["threw", "unknown-command"];
 
 /** The machine refused a command, on every replica alike; it had no effect. Recognise it with `isRejected`. */
 export class Rejected<J extends string = string> extends LogboomError {
-  readonly reason: J;
+  override readonly reason: J;
   /** What the command gave to `ctx.reject` beside the code. */
   readonly detail: unknown;
 

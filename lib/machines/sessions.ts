@@ -43,10 +43,13 @@ export type Admission =
   | { readonly kind: "repeated"; readonly outcome: Outcome }
   | { readonly kind: "expired" };
 
+/** Who sends a command, and which of that client's it is: all that a session looks at. */
+export type Numbered = Pick<Command, "client" | "sequence" | "low" | "since">;
+
 export interface Sessions {
   /** Ends what was idle too long, and says what to do with `command`. After `run` its outcome must be recorded. */
-  admit(command: Command, logTime: number): Admission;
-  record(command: Command, outcome: Outcome): void;
+  admit(command: Numbered, logTime: number): Admission;
+  record(command: Numbered, outcome: Outcome): void;
   outcomeOf(client: ClientId, sequence: number): Outcome | undefined;
   /** Number of open sessions. */
   size(): number;
@@ -88,7 +91,7 @@ class SessionTable implements Sessions {
     }
   }
 
-  admit(command: Command, logTime: number): Admission {
+  admit(command: Numbered, logTime: number): Admission {
     this.#endIdle(logTime);
     const session = this.#sessions.get(command.client) ?? this.#open(command, logTime);
     if (session === undefined) return { kind: "expired" };
@@ -101,7 +104,7 @@ class SessionTable implements Sessions {
     return { kind: "run" };
   }
 
-  record(command: Command, outcome: Outcome): void {
+  record(command: Numbered, outcome: Outcome): void {
     this.#sessions.get(command.client)?.outcomes.set(command.sequence, outcome);
     this.#weight += weighOutcome(outcome);
     while (this.#weight > outcomesBytesMax && this.#sessions.size > 1) this.#endFirst();
@@ -125,7 +128,7 @@ class SessionTable implements Sessions {
     return [this.#forgotten, rows];
   }
 
-  #open(command: Command, logTime: number): Session | undefined {
+  #open(command: Numbered, logTime: number): Session | undefined {
     if (command.since < this.#forgotten) return undefined;
     if (this.#sessions.size >= sessionsMax) this.#endFirst();
     return { low: command.low, lastUsed: logTime, outcomes: new Map() };

@@ -125,10 +125,21 @@ export class RoomEngine<S> {
     return this.#halted;
   }
 
-  /** The page is going away. */
+  /** The page may be going away: leadership is handed on, and the others are told. */
   goodbye(): void {
     this.#own?.goodbye();
     for (const peer of this.#adopted.values()) peer.goodbye();
+  }
+
+  /** The page stays after all. */
+  stay(): void {
+    for (const peer of [this.#own, ...this.#adopted.values()]) peer?.greet();
+  }
+
+  /** The page is gone after this task: says goodbye and ends every link, so that nobody waits for silence. */
+  leave(): void {
+    this.goodbye();
+    for (const peer of [this.#own, ...this.#adopted.values()]) void peer?.transport.close();
   }
 
   async close(): Promise<void> {
@@ -235,6 +246,8 @@ export class RoomEngine<S> {
       await this.#noteRoles();
       await this.#adoptOrphans();
       await this.#retireRemoved();
+      // Silence makes no event: what is derived from it is looked at here.
+      this.#change();
     } catch (error) {
       // Only the directory of slots is at stake here, and it is looked at again in half a second.
       if (!this.#closed) warn("looking at the profile's slots", error);

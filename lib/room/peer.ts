@@ -19,8 +19,8 @@ import type { ConfState, Index, Message, NodeId } from "../core/types.js";
 import { decodeCommand, type Stamp, stamp } from "../machines/command.js";
 import type { Applied } from "../machines/replica.js";
 import { createStamper } from "../machines/stamper.js";
+import { BareNode, browserTiming } from "../runtime/bare-node.js";
 import { controlFrame, packFrame, raftFrame, unpackFrame } from "../runtime/frames.js";
-import { browserTiming, RaftNode } from "../runtime/raft-node.js";
 import type { Acknowledged, OpenedStore } from "../storage/storage.js";
 import type { PeerEvent, Transport } from "../transport/transport.js";
 import { Contacts } from "./contacts.js";
@@ -58,6 +58,9 @@ export interface RoomPeerOptions<S> {
   readonly events: RoomPeerEvents;
 }
 
+/** The longest election timeout: a leader that is silent for so long leads nobody. */
+const leaderSilenceMs = 2 * browserTiming.electionTicks * browserTiming.tickMs;
+
 /** Entries a follower may lack and still count as caught up: what is in flight while commands come in. */
 const caughtUpSlack = 64;
 
@@ -69,7 +72,7 @@ export class RoomPeer<S> {
   readonly replicated: Replicated<S>;
   readonly contacts: Contacts;
   readonly #options: RoomPeerOptions<S>;
-  #node: RaftNode<Applied> | undefined;
+  #node: BareNode<Applied> | undefined;
   #stopAutopilot: () => void = () => {};
   #refused = 0;
   #failure: unknown;
@@ -94,7 +97,7 @@ export class RoomPeer<S> {
   /** Loads the log and begins to take part. @throws LogboomError `STORAGE_FAILED`, `DECODE` */
   async start(): Promise<void> {
     const { store, clock, random, replicated, events, transport } = this.#options;
-    this.#node = await RaftNode.open<Applied>({
+    this.#node = await BareNode.open<Applied>({
       id: this.id,
       store,
       machine: replicated,
@@ -142,7 +145,7 @@ export class RoomPeer<S> {
     });
   }
 
-  get node(): RaftNode<Applied> {
+  get node(): BareNode<Applied> {
     if (this.#node === undefined) throw new Error("the peer was not started");
     return this.#node;
   }
@@ -169,11 +172,28 @@ export class RoomPeer<S> {
     return voters.includes(this.id) || votersOutgoing.includes(this.id);
   }
 
+  /**
+   * The leader as far as it can be heard; undefined while nobody leads. A learner's core keeps believing in a leader that is gone,
+   * since it never campaigns: a link that is down, or silent for an election timeout, says more.
+   */
+  get leader(): NodeId | undefined {
+    const { leader, role } = this.node.status();
+    if (role === "leader") return this.id;
+    const contact = this.contacts.get(leader);
+    if (contact?.via === undefined || contact.goodbyeAt !== undefined) return undefined;
+    return this.#options.clock.now() - contact.heardAt < leaderSilenceMs ? leader : undefined;
+  }
+
   /** Puts a command on its way to the leader. False when none is known or linked. */
   submit(command: Uint8Array): boolean {
     const { role, leader } = this.node.status();
     if (role === "leader") return this.#propose(command);
     return leader !== 0 && this.#tell(leader, { type: "command", command });
+  }
+
+  /** Says hello to everybody again: a goodbye was not meant. */
+  greet(): void {
+    for (const contact of this.contacts.linked()) this.#hello(contact.id);
   }
 
   /** The page is going: says so, and hands leadership to whoever has most of the log. */
@@ -243,7 +263,8 @@ export class RoomPeer<S> {
     try {
       const { kind, body } = unpackFrame(frame);
       if (kind === raftFrame) this.node.receive(from, body);
-      else this.#onControl(from, decodeControl(body));
+      else if (kind === controlFrame) this.#onControl(from, decodeControl(body));
+      else throw new DecodeError(`a frame of kind ${kind}, which rooms do not speak`);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       this.#refused += 1;

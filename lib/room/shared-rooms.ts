@@ -10,6 +10,7 @@ import { pageClock } from "../runtime/ticker.js";
 import { connectPort, type PeerTransport } from "../security/peer-transport.js";
 import { roomKeysOf } from "../security/room-keys.js";
 import { deleteIndexedDbStore } from "../storage/indexeddb.js";
+import { askForPersistence } from "../storage/persistence.js";
 import { RoomEngine } from "./engine.js";
 import { openPeer, type PeerSetting } from "./open-peer.js";
 import type { RoomPeer } from "./peer.js";
@@ -101,7 +102,11 @@ async function startShared<S>(
   });
   engine.changed.on(() => changed.emit(undefined));
   await engine.start();
-  const persistence = askToPersist(() => changed.emit(undefined));
+  let persisted: boolean | undefined;
+  void askForPersistence().then((answer) => {
+    persisted = answer;
+    changed.emit(undefined);
+  });
   const stopListening = listenToPage(engine);
   return {
     engine,
@@ -112,7 +117,7 @@ async function startShared<S>(
       return {
         relay: transport?.relayStatus ?? "off",
         iceFailed: transport?.iceFailed ?? false,
-        persisted: persistence.granted,
+        persisted,
       };
     },
     async end() {
@@ -137,31 +142,18 @@ async function forgetFounding(registry: Registry, roomId: string, slot: HeldSlot
 
 /** Goodbyes are hints: nothing relies on their arrival. */
 function listenToPage<S>(engine: RoomEngine<S>): () => void {
-  const leave = (): void => engine.goodbye();
-  const back = (event: PageTransitionEvent): void => {
-    // Out of the back-forward cache: locks and links are gone, what is on disk counts.
-    if (event.persisted) void engine.restart();
-  };
-  globalThis.addEventListener("pagehide", leave);
-  globalThis.addEventListener("pageshow", back);
-  globalThis.document?.addEventListener("freeze", leave);
-  return () => {
-    globalThis.removeEventListener("pagehide", leave);
-    globalThis.removeEventListener("pageshow", back);
-    globalThis.document?.removeEventListener("freeze", leave);
-  };
-}
-
-/** Asks the browser to keep our storage; `granted` is its answer once there is one. */
-function askToPersist(answered: () => void): { granted: boolean | undefined } {
-  const answer: { granted: boolean | undefined } = { granted: undefined };
-  navigator.storage?.persist?.().then(
-    (granted) => {
-      answer.granted = granted;
-      answered();
+  const ends = new AbortController();
+  const { signal } = ends;
+  globalThis.addEventListener("pagehide", () => engine.leave(), { signal });
+  globalThis.addEventListener(
+    "pageshow",
+    (event) => {
+      // Out of the back-forward cache: locks and links are gone, what is on disk counts.
+      if (event.persisted) void engine.restart();
     },
-    // A browser that refuses to be asked keeps `undefined`: nobody knows.
-    () => {},
+    { signal },
   );
-  return answer;
+  globalThis.document?.addEventListener("freeze", () => engine.goodbye(), { signal });
+  globalThis.document?.addEventListener("resume", () => engine.stay(), { signal });
+  return () => ends.abort();
 }

@@ -14,19 +14,19 @@ export interface StatusSources {
 
 export function statusOf<S>(engine: RoomEngine<S>, sources: StatusSources): RoomStatus {
   const own = engine.own;
-  const { leader, term, commit, applied } = own.node.status();
+  const { term, commit, applied } = own.node.status();
   const { voters, votersOutgoing, learners, learnersNext } = own.confState;
-  const known = engine.halted === undefined && leader !== 0;
+  const leader = engine.halted === undefined ? own.leader : undefined;
   return {
     role: roleOf(own, own.id),
-    leader: known ? leader : undefined,
+    leader,
     term,
     commit,
     applied,
     voters: [...new Set([...voters, ...votersOutgoing])],
     learners: [...new Set([...learners, ...learnersNext])],
-    quorum: known ? "ok" : "lost",
-    waitingFor: known ? [] : waitingFor(engine),
+    quorum: leader === undefined ? "lost" : "ok",
+    waitingFor: leader === undefined ? waitingFor(engine) : [],
     relay: sources.relay,
     turnNeeded: sources.iceFailed,
     connected: own.contacts.linked().filter(isHere).length,
@@ -74,7 +74,7 @@ function memberOf<S>(own: RoomPeer<S>, id: NodeId): Member | undefined {
 }
 
 function roleOf<S>(own: RoomPeer<S>, id: NodeId): Peer["role"] {
-  if (own.node.status().leader === id) return "leader";
+  if (own.leader === id) return "leader";
   const { voters, votersOutgoing, learners, learnersNext } = own.confState;
   if (voters.includes(id) || votersOutgoing.includes(id)) return "voter";
   return learners.includes(id) || learnersNext.includes(id) ? "learner" : "joining";

@@ -3,14 +3,16 @@
  *
  * It knows an order, not a protocol. What may leave at once is sent while the disk works (dissertation §10.2.1); what speaks of
  * unwritten state is handed out by `persisted` when the write is durable; committed entries are applied in order. Everything is
- * synchronous but the disk, so two messages never interleave inside the core.
+ * synchronous but the disk, so two messages never interleave inside the core. A turn that takes long is cut and goes on in a task of
+ * its own, so that timers and heartbeats are never starved.
  *
- * Invariant: after `fail` nothing is sent, written or applied any more.
+ * A leader whose disk fails hands over before it falls silent: what it still sends needs no disk (handing-over.ts).
+ *
+ * Invariant: after `fail` nothing is written or applied any more, and nothing is sent that speaks of this node's own log.
  * Not here: what commands mean (the machine), when to take a snapshot (snapshots.ts), who is a member (autopilot).
  */
-
-import { InvariantError } from "../base/errors.js";
-import { decodeConfChange, decodeConfChangeV2 } from "../codec/raftpb-confchange.js";
+import type { Clock } from "../base/clock.js";
+import { isLogboomError } from "../base/errors.js";
 import type { RawNode } from "../core/raw-node.js";
 import type {
   ConfState,
@@ -19,25 +21,32 @@ import type {
   Message,
   ReadState,
   Snapshot,
+  SnapshotMetadata,
   SoftState,
   Term,
   Write,
 } from "../core/types.js";
 import type { Storage } from "../storage/storage.js";
+import { Applier } from "./applier.js";
+import { handOver } from "./handing-over.js";
 import type { AppliedConfChange, StateMachine } from "./state-machine.js";
 import { createWriter, type Writer } from "./writer.js";
 
 export interface DriverEvents<Result> {
   /** Sends to one peer; false when the message is known to be lost. */
   send(message: Message): boolean;
-  /** A command of `bytes` was applied here. */
-  applied(index: Index, result: Result, bytes: number): void;
+  /** An entry was applied here; without a result when no machine saw it. */
+  applied(entry: Entry, result: Result | undefined): void;
   /** The machine was replaced by a snapshot's state. */
   restored(snapshot: Snapshot): void;
   /** The configuration changed. */
   configured(change: AppliedConfChange): void;
   softState(state: SoftState): void;
   read(state: ReadState): void;
+  /** A read that will not be answered: ask again. */
+  readDropped(context: Uint8Array): void;
+  /** A write of so many entries took `ms` to become durable. */
+  stored(entries: number, ms: number): void;
   /** Something was applied or committed in this turn; called once at its end. */
   progressed(): void;
   /** The node stopped for good: broken invariant or failed storage. Called once. */
@@ -48,46 +57,74 @@ export interface DriverOptions<Result> {
   readonly core: RawNode;
   readonly storage: Storage;
   readonly machine: StateMachine<Result>;
+  readonly clock: Clock;
   /** The configuration at the start and the last applied index, both as of the snapshot restored from. */
   readonly confState: ConfState;
   readonly applied: Index;
   readonly appliedTerm: Term;
+  readBody(metadata: SnapshotMetadata): AsyncIterable<Uint8Array>;
   readonly events: DriverEvents<Result>;
 }
 
+/** Milliseconds after which a turn that has more to do gives way to timers and frames. */
+const turnMs = 10;
+/** Portions between two looks at the clock. */
+const portionsPerLook = 64;
+
 export class Driver<Result> {
   readonly #core: RawNode;
-  readonly #machine: StateMachine<Result>;
+  readonly #clock: Clock;
   readonly #events: DriverEvents<Result>;
   readonly #writer: Writer;
-  #confState: ConfState;
-  #applied: Index;
-  #appliedTerm: Term;
+  readonly #applier: Applier<Result>;
   #failed = false;
   #pumping = false;
+  #resume: (() => void) | undefined;
 
   constructor(options: DriverOptions<Result>) {
-    this.#core = options.core;
-    this.#machine = options.machine;
-    this.#events = options.events;
-    this.#confState = options.confState;
-    this.#applied = options.applied;
-    this.#appliedTerm = options.appliedTerm;
+    const { core, clock, events, storage } = options;
+    this.#core = core;
+    this.#clock = clock;
+    this.#events = events;
     this.#writer = createWriter({
-      save: (write) => options.storage.append(write),
+      save: async (write) => {
+        const from = clock.now();
+        await storage.append(write);
+        if (write.sync) events.stored(write.entries.length, clock.now() - from);
+      },
       durable: (write) => this.#turn(() => this.#durable(write)),
-      failed: (error) => this.fail(error),
+      failed: (error) => this.fail(error, true),
+    });
+    this.#applier = new Applier<Result>({
+      ...options,
+      confStateAfter: (entry) => core.applyConfChange(entry),
+      appliedTo: (index) => core.applied(index),
+      events: {
+        applied: (entry, result) => events.applied(entry, result),
+        configured: (change) => events.configured(change),
+        restored: (snapshot) => events.restored(snapshot),
+        resumed: () => this.#turn(() => {}),
+        failed: (error) => this.fail(error),
+      },
     });
   }
 
   get confState(): ConfState {
-    return this.#confState;
+    return this.#applier.confState;
   }
   get applied(): Index {
-    return this.#applied;
+    return this.#applier.applied;
   }
   get appliedTerm(): Term {
-    return this.#appliedTerm;
+    return this.#applier.appliedTerm;
+  }
+  /** Whether the machine shows the state as of `applied`. */
+  get settled(): boolean {
+    return this.#applier.settled;
+  }
+  /** Committed entries that wait to be applied. */
+  get backlog(): number {
+    return this.#applier.waiting;
   }
   get failed(): boolean {
     return this.#failed;
@@ -102,19 +139,36 @@ export class Driver<Result> {
     return result;
   }
 
-  /** Stops for good. */
-  fail(error: unknown): void {
+  /** Stops for good. A leader whose disk failed, and nothing else, names its successor first. */
+  fail(error: unknown, storage: boolean = isStorageFailure(error)): void {
     if (this.#failed) return;
-    this.#failed = true;
-    this.#writer.stop();
+    this.#stop();
+    if (storage) this.#handOver();
     this.#events.failed(error);
   }
 
   /** Stops without a reason to report; resolves when the write in flight has ended. */
   async stop(): Promise<void> {
-    this.#failed = true;
-    this.#writer.stop();
+    this.#stop();
     await this.#writer.idle();
+  }
+
+  #stop(): void {
+    this.#failed = true;
+    this.#resume?.();
+    this.#resume = undefined;
+    this.#writer.stop();
+    this.#applier.stop();
+  }
+
+  #handOver(): void {
+    try {
+      handOver(this.#core, (message) => {
+        this.#events.send(message);
+      });
+    } catch {
+      // The first failure is the one to report; without a successor the others elect one by themselves.
+    }
   }
 
   #turn(work: () => void): void {
@@ -136,19 +190,40 @@ export class Driver<Result> {
 
   #pump(): boolean {
     let progressed = false;
-    while (!this.#failed && this.#core.hasReady()) {
-      const { messages, write, committedEntries, readStates, softState } = this.#core.ready();
-      this.#send(messages);
-      if (softState !== undefined) this.#events.softState(softState);
-      if (write !== undefined) this.#writer.enqueue(write);
-      for (const entry of committedEntries) this.#apply(entry);
-      if (committedEntries.length > 0) this.#core.applied(this.#applied);
-      for (const state of readStates) this.#events.read(state);
-      progressed ||= write?.hardState !== undefined || committedEntries.length > 0;
+    const until = this.#clock.now() + turnMs;
+    for (let portions = 1; !this.#failed; portions++) {
+      if (this.#core.hasReady()) progressed = this.#takeReady() || progressed;
+      else if (this.#applier.ready) {
+        this.#applier.run();
+        progressed = true;
+      } else break;
+      if (portions % portionsPerLook === 0 && this.#clock.now() >= until) {
+        this.#goOnLater();
+        break;
+      }
     }
-    const { stopped } = this.#core.basicStatus();
+    const { stopped } = this.#core;
     if (stopped !== undefined) throw stopped;
     return progressed;
+  }
+
+  #takeReady(): boolean {
+    const { messages, write, committedEntries, readStates, droppedReads, softState } =
+      this.#core.ready();
+    this.#send(messages);
+    if (softState !== undefined) this.#events.softState(softState);
+    if (write !== undefined) this.#writer.enqueue(write);
+    this.#applier.enqueue(committedEntries);
+    for (const state of readStates) this.#events.read(state);
+    for (const context of droppedReads) this.#events.readDropped(context);
+    return write?.hardState !== undefined || committedEntries.length > 0;
+  }
+
+  #goOnLater(): void {
+    this.#resume ??= this.#clock.after(0, () => {
+      this.#resume = undefined;
+      this.#turn(() => {});
+    });
   }
 
   #send(messages: readonly Message[]): void {
@@ -159,49 +234,14 @@ export class Driver<Result> {
     }
   }
 
-  #apply(entry: Entry): void {
-    if (entry.index !== this.#applied + 1) {
-      throw new InvariantError("entries are applied in order", {
-        applied: this.#applied,
-        next: entry.index,
-      });
-    }
-    if (entry.type !== "EntryNormal") {
-      this.#applyConfChange(entry);
-      return;
-    }
-    const { index, term, data } = entry;
-    const result = data.length > 0 ? this.#machine.apply({ index, term, data }) : undefined;
-    this.#applied = index;
-    this.#appliedTerm = term;
-    if (result !== undefined) this.#events.applied(index, result, data.length);
-  }
-
-  /** The core may send a snapshot to a newcomer meanwhile: `applied`, configuration and machine move together, after it. */
-  #applyConfChange(entry: Entry): void {
-    const confState = this.#core.applyConfChange(entry);
-    const { context } =
-      entry.type === "EntryConfChange"
-        ? decodeConfChange(entry.data)
-        : decodeConfChangeV2(entry.data);
-    const change = { index: entry.index, confState, context };
-    this.#machine.applyConfChange?.(change);
-    this.#confState = confState;
-    this.#applied = entry.index;
-    this.#appliedTerm = entry.term;
-    this.#events.configured(change);
-  }
-
   #durable(write: Write): void {
-    if (write.snapshot !== undefined) this.#restore(write.snapshot);
+    if (write.snapshot !== undefined) this.#applier.restore(write.snapshot);
     this.#send(this.#core.persisted(write));
   }
+}
 
-  #restore(snapshot: Snapshot): void {
-    this.#machine.restore(snapshot.data);
-    this.#confState = snapshot.metadata.confState;
-    this.#applied = snapshot.metadata.index;
-    this.#appliedTerm = snapshot.metadata.term;
-    this.#events.restored(snapshot);
-  }
+function isStorageFailure(error: unknown): boolean {
+  return (
+    isLogboomError(error) && (error.code === "STORAGE_FAILED" || error.code === "STORAGE_LOCKED")
+  );
 }

@@ -1,30 +1,66 @@
 /**
  * `logboom/runtime`: a Raft node that runs, for people who bring their own state machine.
  *
- * RaftNode keeps a core turning over a store, a clock and a way to send. Stores are `logboom/indexeddb` and whatever passes
- * `storageConformance` of `logboom/testing`; what a command means and who is a member are the caller's.
+ * RaftNode keeps a core turning over a store, a transport, a machine and a clock, all by interface, and answers with promises. Stores are
+ * `logboom/file`, `logboom/indexeddb` and whatever passes `storageConformance` of `logboom/testing`; transports are `logboom/websocket`
+ * and whatever passes `transportConformance`.
  */
 export type { Cancel, Clock } from "../base/clock.js";
+export {
+  type ErrorCode,
+  isLogboomError,
+  LogboomError,
+  type Outcome,
+} from "../base/errors.js";
 export type { Random } from "../base/random.js";
 export type {
+  Acknowledged,
+  Loaded,
   OpenedStore,
   SnapshotSink,
   SnapshotStore,
   Storage,
   StorageWrite,
+  StoredState,
   StoreIdentity,
   StoreMeta,
   StoreOpenOptions,
 } from "../storage/storage.js";
 export type { LinkKind, PeerEvent, SendOptions, Transport } from "../transport/transport.js";
 export {
+  BareNode,
+  type BareNodeEvents,
+  type BareNodeOptions,
   browserTiming,
-  RaftNode,
-  type RaftNodeEvents,
-  type RaftNodeOptions,
+  nodeTiming,
   type Timing,
-} from "./raft-node.js";
+} from "./bare-node.js";
+export type { MemberChange } from "./member-changes.js";
+export type { Addresses, Configuration } from "./members.js";
+export {
+  type Logger,
+  type MetricKind,
+  type MetricName,
+  type Metrics,
+  metricHelp,
+  noLogger,
+  noMetrics,
+  type PromClient,
+  prometheus,
+} from "./metrics.js";
+export type { Halt, NodeEvent, NodeEventType } from "./node-events.js";
+export type {
+  AddressedTransport,
+  Bootstrap,
+  RaftNodeOptions,
+  Reloadable,
+} from "./node-options.js";
+export type { NodeStatus } from "./node-status.js";
+export type { Applied } from "./proposals.js";
+export { type Changing, RaftNode, type Waiting } from "./raft-node.js";
+export { type RecoverOptions, recoverCluster } from "./recover.js";
 export type { SnapshotPolicy } from "./snapshots.js";
+export type { StateVerdict } from "./state-check.js";
 export type { AppliedConfChange, AppliedEntry, StateMachine } from "./state-machine.js";
 export { systemClock } from "./system-clock.js";
 export { systemRandom } from "./system-random.js";

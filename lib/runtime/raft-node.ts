@@ -1,285 +1,374 @@
 /**
- * RaftNode: one running node: a core, its store, a way to send and a state machine, on a clock.
+ * RaftNode: a replicated state machine, as one object with promises. What `logboom/runtime` is about.
  *
- * Opens the store, rebuilds the machine from the newest snapshot, builds the core from the log and keeps the driver turning. What
- * a command means, who is a member and how frames travel are the caller's.
+ * Opens on a store, a transport, a state machine, a clock and randomness, all by interface. Every request ends: with its result, or
+ * with a LogboomError whose `outcome` says whether it may still take effect. A request made at a follower goes to the leader. Its
+ * counterpart in Go is hashicorp/raft; what that has as futures are promises here, and every wait takes an AbortSignal.
  *
- * Invariant: a node that failed never acknowledges again; a new one is opened from the store.
+ * Invariant: nothing is acknowledged that a majority has not stored; once closed, everything is settled and no timer is left.
+ * Not here: the loop (driver.ts), what becomes of a proposal (proposals.ts), forwarding, snapshots on the wire (transfers.ts).
  */
 import { concatBytes } from "../base/bytes.js";
-import type { Clock } from "../base/clock.js";
-import type { Random } from "../base/random.js";
-import { decodeMessages } from "../codec/raftpb.js";
-import { type BasicStatus, type PeerStatus, RawNode } from "../core/raw-node.js";
-import type { ProposeResult, StepResult } from "../core/results.js";
+import { LogboomError } from "../base/errors.js";
+import { type Index, type NodeId, noBytes, noNode, type SnapshotMetadata } from "../core/types.js";
+import { carrierOf, changeOf, type MemberChange } from "./member-changes.js";
+import { type Configuration, memberIds } from "./members.js";
+import type { NodeEvent, NodeEventType } from "./node-events.js";
 import {
-  type ConfChangeV2,
-  type ConfState,
-  emptyConfState,
-  type Index,
-  type Message,
-  type NodeId,
-  type Snapshot,
-  type SnapshotMetadata,
-  type SoftState,
-} from "../core/types.js";
-import type { Loaded, OpenedStore } from "../storage/storage.js";
-import { Driver } from "./driver.js";
-import { readBody, type SnapshotPolicy, Snapshots } from "./snapshots.js";
-import type { AppliedConfChange, StateMachine } from "./state-machine.js";
+  type Bootstrap,
+  checkAddress,
+  checkReloadable,
+  completeOptions,
+  type RaftNodeOptions,
+  type Reloadable,
+} from "./node-options.js";
+import { type NodeStatus, statsOf } from "./node-status.js";
+import type { Applied } from "./proposals.js";
+import { refusal } from "./refusals.js";
+import { RunningNode } from "./running-node.js";
+import type { StateVerdict } from "./state-check.js";
 
-/** How fast a cluster reacts; the same at every node of it. */
-export interface Timing {
-  /** Milliseconds of one tick. */
-  readonly tickMs: number;
-  readonly heartbeatTicks: number;
-  /** The election timeout is drawn from [electionTicks, 2·electionTicks−1]. */
-  readonly electionTicks: number;
+/** How a request may be given up. What was already sent may still take effect: the error's `outcome` says. */
+export interface Waiting {
+  readonly signal?: AbortSignal;
 }
 
-/** Heartbeats every 250 ms, elections after 1.5–3 s: what browser tabs and their links can keep. */
-export const browserTiming: Timing = { tickMs: 50, heartbeatTicks: 5, electionTicks: 30 };
-
-export interface RaftNodeOptions<Result> {
-  readonly id: NodeId;
-  readonly store: OpenedStore;
-  readonly machine: StateMachine<Result>;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly timing: Timing;
-  readonly snapshotPolicy?: SnapshotPolicy;
-  /** Given to the one node that founds the cluster: the machine's first state, asked for when the store is empty. */
-  readonly found?: () => Uint8Array;
-  readonly events: RaftNodeEvents<Result>;
+/** How a change of membership may be made to depend on the configuration it was thought up for. */
+export interface Changing extends Waiting {
+  /** Refused with `PROPOSAL_DROPPED` (`configurationChanged`) unless `configuration.index` is this. */
+  readonly ifIndex?: Index;
 }
 
-export interface RaftNodeEvents<Result> {
-  /** Messages of one turn for one peer, in order. False when they are known to be lost. */
-  send(to: NodeId, message: Message): boolean;
-  applied(index: Index, result: Result): void;
-  /** The machine's state was replaced: by a leader's snapshot. */
-  restored(): void;
-  configured(change: AppliedConfChange): void;
-  softState(state: SoftState): void;
-  /** Once after each turn in which commit or applied moved. */
-  progressed(): void;
-  /** The node stopped for good. */
-  failed(error: unknown): void;
-}
-
-/**
- * Founds a cluster of one: a snapshot at index 1 of term 1 with this node as the only voter and `body` as the machine's state.
- * Nobody else ever bootstraps, so two clusters cannot share a name.
- */
-async function foundCluster(store: OpenedStore, id: NodeId, body: Uint8Array): Promise<Loaded> {
-  const confState: ConfState = { ...emptyConfState, voters: [id] };
-  const metadata = { index: 1, term: 1, confState };
-  const hardState = { term: 1, vote: id, commit: 1 };
-  await store.storage.append({
-    hardState,
-    snapshot: { metadata, data: body, unknown: undefined },
-    entries: [],
-    sync: true,
-  });
-  return { hardState, snapshot: metadata, entries: [], compacted: { index: 1, term: 1 } };
-}
-
-/** Before the first entry: what a store without a snapshot starts from. */
-const nothing: SnapshotMetadata = { index: 0, term: 0, confState: emptyConfState };
-
-function isEmpty({ snapshot, entries, hardState }: Loaded): boolean {
-  return snapshot === undefined && entries.length === 0 && hardState.term === 0;
-}
+/** Bytes of an external backup in one entry. */
+const backupPieceBytes = 256 * 1024;
+/** Commands proposed together. */
+const batchMax = 4096;
 
 export class RaftNode<Result> {
-  readonly id: NodeId;
-  readonly #core: RawNode;
-  readonly #driver: Driver<Result>;
-  readonly #snapshots: Snapshots;
-  readonly #machine: StateMachine<Result>;
-  readonly #store: OpenedStore;
-  readonly #stopTicks: () => void;
-  #refused = 0;
-  #started = false;
-  /** The last one made for a follower: several newcomers at once share it. */
-  #sent: Snapshot | undefined;
+  readonly #node: RunningNode<Result>;
+  readonly #options: RaftNodeOptions<Result>;
+  #settings: Reloadable;
 
-  /** Loads the store; nothing happens before `start`. @throws LogboomError `STORAGE_FAILED`, `DECODE` when the snapshot is damaged. */
+  /**
+   * Loads the store, restores the machine and begins to take part.
+   *
+   * @throws LogboomError `BAD_CONFIG` (an option against its rule) · `STORAGE_FAILED`, `DECODE` (the snapshot is damaged)
+   */
   static async open<Result>(options: RaftNodeOptions<Result>): Promise<RaftNode<Result>> {
-    let loaded = await options.store.storage.load();
-    if (options.found !== undefined && isEmpty(loaded)) {
-      loaded = await foundCluster(options.store, options.id, options.found());
-    }
-    if (loaded.snapshot !== undefined) {
-      options.machine.restore(await readBody(options.store, loaded.snapshot));
-    }
-    return new RaftNode(options, loaded);
+    const complete = completeOptions(options);
+    return new RaftNode(options, await RunningNode.open(complete), complete);
   }
 
-  private constructor(options: RaftNodeOptions<Result>, loaded: Loaded) {
-    const { id, store, machine, timing, events } = options;
-    this.id = id;
-    this.#machine = machine;
-    this.#store = store;
-    this.#snapshots = new Snapshots(store, loaded.snapshot, options.snapshotPolicy);
-    const { confState, index, term } = loaded.snapshot ?? nothing;
-    this.#core = new RawNode(
-      {
-        id,
-        heartbeatTicks: timing.heartbeatTicks,
-        electionTicks: timing.electionTicks,
-        preVote: true,
-        checkQuorum: true,
-        // Whoever forwards does it above the core, so that the leader stamps what it proposes.
-        forwardProposals: false,
-        random: options.random,
-        snapshot: (_to, atLeast) => this.#snapshotNow(atLeast),
-      },
-      {
-        hardState: loaded.hardState,
-        confState,
-        compacted: loaded.compacted,
-        entries: loaded.entries,
-        applied: index,
-      },
+  private constructor(
+    options: RaftNodeOptions<Result>,
+    node: RunningNode<Result>,
+    { snapshotPolicy, tickMs, proposalBytesMax, pendingBytesMax }: Reloadable,
+  ) {
+    this.#options = options;
+    this.#node = node;
+    this.#settings = { snapshotPolicy, tickMs, proposalBytesMax, pendingBytesMax };
+  }
+
+  get id(): NodeId {
+    return this.#options.id;
+  }
+
+  // — commands —
+
+  /**
+   * Replicates `command` and resolves with the machine's result once it is applied on this node.
+   *
+   * @param command  1 to `proposalBytesMax` bytes (default 1 MiB); not copied, so do not reuse the buffer
+   * @throws LogboomError with outcome none: `TOO_LARGE`, `BAD_INPUT` (empty), `NOT_LEADER`, `TOO_MUCH_LOG`, `PROPOSAL_DROPPED` (see
+   *         `reason`: `transferring`, `overwritten`, `tooMuchUncommitted`, `tooManyBytes`) · with outcome unknown: `LEADERSHIP_LOST`,
+   *         `HALTED` · with either: `ABORTED`, `CLOSED`
+   * @see dissertation §6.3 before retrying an unknown outcome, and `SessionClient`
+   */
+  async propose(command: Uint8Array, options: Waiting = {}): Promise<Applied<Result>> {
+    const [applied] = await this.proposeAll([command], options);
+    return applied as Applied<Result>;
+  }
+
+  /** Several commands, appended together and in order, with a result each. At most 4,096. @throws as `propose` */
+  async proposeAll(
+    commands: readonly Uint8Array[],
+    options: Waiting = {},
+  ): Promise<readonly Applied<Result>[]> {
+    if (commands.length === 0) return [];
+    if (commands.length > batchMax) {
+      const text = `at most ${batchMax} commands are proposed together, got ${commands.length}`;
+      throw new LogboomError("TOO_LARGE", text);
+    }
+    for (const command of commands) this.#checkCommand(command);
+    return await this.#node.requests.propose(commands, options.signal);
+  }
+
+  /** Resolves when everything proposed before, by anybody, is applied on this node. @throws as `propose` */
+  async barrier(options: Waiting = {}): Promise<Index> {
+    this.#node.count("raft_barrier_total");
+    const [applied] = await this.#node.requests.propose([noBytes], options.signal);
+    return applied?.index ?? 0;
+  }
+
+  // — reading —
+
+  /**
+   * Runs `query` on the machine once this node's state is at least as new as every command acknowledged to anybody before the call. At
+   * followers and learners too: they ask the leader for an index, not for the state.
+   *
+   * @throws LogboomError `ABORTED`, `CLOSED`, `HALTED`, `PROPOSAL_DROPPED` (100,000 reads wait); while no leader answers it waits
+   */
+  async read<T>(query: () => T, options: Waiting = {}): Promise<T> {
+    await this.readIndex(options);
+    return query();
+  }
+
+  /** The index at which reading is linearizable, once it is applied here. @throws as `read` */
+  readIndex(options: Waiting = {}): Promise<Index> {
+    return this.#node.requests.readIndex(options.signal);
+  }
+
+  /** Resolves when a quorum has confirmed, after the call, that this node leads. @throws LogboomError `NOT_LEADER`, and as `read` */
+  async verifyLeader(options: Waiting = {}): Promise<void> {
+    this.#node.count("raft_verify_leader_total");
+    const { role, term } = this.#node.basicStatus();
+    if (role !== "leader") throw refusal("notLeader");
+    await this.#node.requests.readIndex(options.signal);
+    const now = this.#node.basicStatus();
+    if (now.role !== "leader" || now.term !== term) throw refusal("notLeader");
+  }
+
+  // — membership —
+
+  /** Who is a member, and where. As far as this node has applied. */
+  get configuration(): Configuration {
+    return this.#node.configuration;
+  }
+
+  /** Adds a voter, promotes a learner to one, or moves a voter to another address. @throws as `change` */
+  addVoter(id: NodeId, address?: string, options?: Changing): Promise<Configuration> {
+    return this.change([member(id, "voter", address)], options);
+  }
+
+  /** Adds a member without a vote. @throws as `change` */
+  addLearner(id: NodeId, address?: string, options?: Changing): Promise<Configuration> {
+    return this.change([member(id, "learner", address)], options);
+  }
+
+  /** Gives a learner its vote. @throws as `change`; `BAD_INPUT` for who is no learner here */
+  async promote(id: NodeId, options?: Changing): Promise<Configuration> {
+    this.#checkMember(id, "learners");
+    return await this.change([{ id, becomes: "voter" }], options);
+  }
+
+  /** Takes a voter's vote; it stays as a learner. @throws as `change`; `BAD_INPUT` for who is no voter here */
+  async demote(id: NodeId, options?: Changing): Promise<Configuration> {
+    this.#checkMember(id, "voters");
+    return await this.change([{ id, becomes: "learner" }], options);
+  }
+
+  /** Removes a member. Its id must not be used again. A leader that removes itself steps down. @throws as `change` */
+  remove(id: NodeId, options?: Changing): Promise<Configuration> {
+    return this.change([{ id, becomes: "removed" }], options);
+  }
+
+  /** One voter leaves and another comes, in one joint change. @throws as `change` */
+  replace(
+    leaving: NodeId,
+    coming: NodeId,
+    address?: string,
+    options?: Changing,
+  ): Promise<Configuration> {
+    return this.change(
+      [{ id: leaving, becomes: "removed" }, member(coming, "voter", address)],
+      options,
     );
-    this.#driver = new Driver<Result>({
-      core: this.#core,
-      storage: store.storage,
-      machine,
-      confState,
-      applied: index,
-      appliedTerm: term,
-      events: {
-        send: (message) => events.send(message.to, message),
-        applied: (index, result, bytes) => {
-          this.#snapshots.count(bytes);
-          events.applied(index, result);
-        },
-        restored: (snapshot) => {
-          this.#snapshots.installed(snapshot.metadata);
-          events.restored();
-        },
-        configured: events.configured,
-        softState: events.softState,
-        read: () => {},
-        progressed: () => {
-          this.#maybeSnapshot();
-          events.progressed();
-        },
-        failed: (error) => {
-          this.#stopTicks();
-          events.failed(error);
-        },
-      },
-    });
-    store.onLost((error) => this.#driver.fail(error));
-    this.#stopTicks = options.clock.every(timing.tickMs, () => {
-      if (this.#started) this.#drive((core) => core.tick());
-    });
-  }
-
-  /** Begins: applies what the log already holds as committed, before anybody hears of us. */
-  start(): void {
-    this.#started = true;
-    this.#drive(() => {});
-  }
-
-  get confState(): ConfState {
-    return this.#driver.confState;
-  }
-
-  status(): BasicStatus {
-    return this.#core.basicStatus();
-  }
-
-  /** What this node knows of each member, while it leads; empty otherwise. */
-  peers(): ReadonlyMap<NodeId, PeerStatus> {
-    return this.#core.status().peers;
-  }
-
-  /** Messages from elsewhere that were refused. */
-  get refused(): number {
-    return this.#refused;
-  }
-
-  /** Proposes a command; its result arrives by `events.applied`, on every node. */
-  propose(data: Uint8Array): ProposeResult {
-    return this.#drive((core) => core.propose(data)) ?? stopped;
-  }
-
-  proposeConfChange(change: ConfChangeV2): ProposeResult {
-    return this.#drive((core) => core.proposeConfChange(change)) ?? stopped;
-  }
-
-  transferLeader(to: NodeId): void {
-    this.#drive((core) => core.transferLeader(to));
-  }
-
-  /** Asks for votes now instead of at the next timeout. */
-  campaign(): void {
-    this.#drive((core) => core.campaign());
-  }
-
-  /** Takes in a frame of raftpb messages from the authenticated peer `from`. @throws DecodeError, nothing else */
-  receive(from: NodeId, body: Uint8Array): void {
-    const messages = decodeMessages(body);
-    this.#drive((core) => {
-      for (const message of messages) {
-        // Nobody speaks for another, and nothing here is relayed.
-        const result = message.from === from ? core.step(message) : undefined;
-        if (result === undefined || isForeign(result)) this.#refused += 1;
-      }
-    });
-  }
-
-  /** The link to `peer` broke: what was sent last may be lost. */
-  unreachable(peer: NodeId): void {
-    this.#drive((core) => core.reportUnreachable(peer));
-  }
-
-  /** Stops; resolves when the write in flight has ended. The store is the caller's to close. */
-  async close(): Promise<void> {
-    this.#stopTicks();
-    await this.#driver.stop();
-  }
-
-  #drive<T>(input: (core: RawNode) => T): T | undefined {
-    return this.#driver.drive(input);
   }
 
   /**
-   * The machine as it is now. An older one on disk would not do for a newcomer: its configuration does not name it yet, and
-   * who is not named in a snapshot must refuse it.
+   * Any change of membership; more than one member goes through a joint configuration. Resolves with the configuration once it is
+   * applied here and is joint no more.
+   *
+   * @throws LogboomError `BAD_INPUT`, `BAD_CONFIG` (an address); `PROPOSAL_DROPPED` with reason `pendingConfChange`, `mustLeaveJoint`,
+   *         `invalidConfChange` or `configurationChanged`; and as `propose`
    */
-  #snapshotNow(atLeast: Index): Snapshot | undefined {
-    const { applied: index, appliedTerm: term, confState } = this.#driver;
-    if (index < atLeast || index === 0) return undefined;
-    if (this.#sent?.metadata.index !== index) {
-      const data = concatBytes(...this.#machine.snapshot());
-      this.#sent = { metadata: { index, term, confState }, data, unknown: undefined };
-    }
-    return this.#sent;
+  async change(
+    members: readonly MemberChange[],
+    { ifIndex = 0, signal }: Changing = {},
+  ): Promise<Configuration> {
+    await this.#node.requests.change(changeOf(members), ifIndex, signal);
+    await this.#node.until(() => this.configuration.confState.votersOutgoing.length === 0, signal);
+    return this.configuration;
   }
 
-  #maybeSnapshot(): void {
-    if (!this.#snapshots.due) return;
-    const { confState, applied: index, appliedTerm: term } = this.#driver;
-    void this.#snapshots.take({ index, term, confState }, this.#machine.snapshot()).then(
-      (upTo) => {
-        if (upTo !== undefined) this.#drive((core) => core.compacted(upTo));
-      },
-      (error) => this.#driver.fail(error),
-    );
+  /** Says where member `id` lives from now on. @throws as `change` */
+  async setAddress(id: NodeId, address: string, options: Changing = {}): Promise<Configuration> {
+    checkAddress(address);
+    this.#checkMember(id);
+    const addresses = new Map([[id, address]]);
+    const change = carrierOf(id, { type: "addresses", addresses });
+    await this.#node.requests.change(change, options.ifIndex ?? 0, options.signal);
+    return this.configuration;
+  }
+
+  /**
+   * Begins a cluster on a node that has nothing yet; all that begin the same one are given the same `bootstrap`.
+   * @throws LogboomError `BAD_CONFIG`; `BAD_INPUT` when there is state already, which is safe to ignore
+   */
+  bootstrap(bootstrap: Bootstrap): Promise<void> {
+    return this.#node.bootstrap(bootstrap);
+  }
+
+  // — leadership —
+
+  /** 0 while none is known. */
+  get leader(): NodeId {
+    return this.#node.basicStatus().leader;
+  }
+
+  get isLeader(): boolean {
+    return this.#node.basicStatus().role === "leader";
+  }
+
+  /** Resolves with the leader's id as soon as one is known. @throws LogboomError `ABORTED`, `CLOSED`, `HALTED` */
+  async waitForLeader({ signal }: Waiting = {}): Promise<NodeId> {
+    await this.#node.until(() => this.leader !== noNode, signal);
+    return this.leader;
+  }
+
+  /** Calls `listener` now and whenever this node begins or ends to lead; never twice with the same. */
+  watchLeadership(listener: (leads: boolean) => void): () => void {
+    let last = this.isLeader;
+    listener(last);
+    return this.observe(() => {
+      if (this.isLeader === last) return;
+      last = this.isLeader;
+      listener(last);
+    }, ["role", "halted"]);
+  }
+
+  /**
+   * Hands leadership to `to`, or to the voter with the longest log, and resolves with who leads then. Meanwhile proposals are refused.
+   *
+   * @throws LogboomError `PROPOSAL_DROPPED` with reason `badTarget`, `alreadyLeader`, `inProgress` or `transferTimedOut`;
+   *         `NOT_LEADER`, `ABORTED`, `CLOSED`, `HALTED`
+   */
+  transferLeadership({
+    to = noNode,
+    signal,
+  }: Waiting & { readonly to?: NodeId } = {}): Promise<NodeId> {
+    return this.#node.requests.transfer(to, signal);
+  }
+
+  // — snapshots and backups —
+
+  /** Takes a snapshot now and cuts the log behind it. Resolves with it, or with the latest where nothing was applied since. */
+  snapshot(): Promise<SnapshotMetadata | undefined> {
+    return this.#node.snapshot();
+  }
+
+  /** The machine's own state as it is now, in chunks: what `restore` takes, here or in another cluster. */
+  backup(): Iterable<Uint8Array> {
+    return this.#options.machine.snapshot();
+  }
+
+  /**
+   * Replaces the machine's state by `backup` on every node at one point of the log; members stay as they are. Commands that are
+   * committed before its last piece are undone with the rest of the state.
+   *
+   * @throws LogboomError `TOO_LARGE` (256 MiB), `BAD_INPUT` (the machine does not take it), and as `change`
+   */
+  async restore(
+    backup: Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+    { signal }: Waiting = {},
+  ): Promise<void> {
+    this.#node.count("raft_restore_total");
+    const chunks: Uint8Array[] = [];
+    if (backup instanceof Uint8Array) chunks.push(backup);
+    else for await (const chunk of backup) chunks.push(chunk);
+    await this.#node.requests.restore(concatBytes(...chunks), backupPieceBytes, signal);
+  }
+
+  /**
+   * Compares the states of all members at one entry of the log. What the majority of voters holds is right: others restore it from this
+   * leader; where this leader is among the others, it hands over to one of the majority, and the check is to be made again there.
+   * Without a majority nobody restores. Members that are out of reach are not judged.
+   *
+   * @throws LogboomError `NOT_LEADER`, `PROPOSAL_DROPPED` (`inProgress`), and as `change`
+   */
+  checkState(): Promise<StateVerdict> {
+    return this.#node.checks.begin();
+  }
+
+  // — looking in —
+
+  status(): NodeStatus {
+    return this.#node.status();
+  }
+
+  /** `status` under hashicorp/raft's names. */
+  stats(): Readonly<Record<string, string>> {
+    return statsOf(this.status());
+  }
+
+  /** Calls `listener` for events of `types`, or for those a predicate picks; for all by default. */
+  observe(
+    listener: (event: NodeEvent) => void,
+    filter?: readonly NodeEventType[] | ((event: NodeEvent) => boolean),
+  ): () => void {
+    return this.#node.observe((event) => {
+      const wanted =
+        filter === undefined ||
+        (typeof filter === "function" ? filter(event) : filter.includes(event.type));
+      if (wanted) listener(event);
+    });
+  }
+
+  get settings(): Reloadable {
+    return this.#settings;
+  }
+
+  /** Changes settings while running. @throws LogboomError `BAD_CONFIG`, leaving all as they were */
+  reload(changes: Partial<Reloadable>): Reloadable {
+    const settings = { ...this.#settings, ...changes };
+    checkReloadable(settings);
+    this.#settings = settings;
+    this.#node.reload(settings);
+    return settings;
+  }
+
+  /** Stops: every open request ends with `CLOSED`, transport and store are closed, no timer is left. Idempotent. */
+  close(): Promise<void> {
+    return this.#node.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #checkCommand(command: Uint8Array): void {
+    const { proposalBytesMax } = this.#settings;
+    if (!(command instanceof Uint8Array) || command.length === 0) {
+      throw new LogboomError("BAD_INPUT", "a command is a Uint8Array of at least one byte");
+    }
+    if (command.length <= proposalBytesMax) return;
+    const text = `the command takes ${command.length} bytes, at most ${proposalBytesMax} are allowed`;
+    throw new LogboomError("TOO_LARGE", text);
+  }
+
+  #checkMember(id: NodeId, list?: "voters" | "learners"): void {
+    const { confState } = this.configuration;
+    const known = list === undefined ? memberIds(confState).has(id) : confState[list].includes(id);
+    if (known) return;
+    const what = list === "voters" ? "voter" : list === "learners" ? "learner" : "member";
+    throw new LogboomError("BAD_INPUT", `node ${id} is no ${what} of the configuration known here`);
   }
 }
 
-const stopped: ProposeResult = { accepted: false, reason: "stopped" };
-
-/** What only a broken or foreign peer sends; a late message is none of that. */
-function isForeign(result: StepResult): boolean {
-  return (
-    !result.accepted &&
-    ["localType", "notForUs", "unknownPeer", "ownName", "malformed"].includes(result.reason)
-  );
+function member(
+  id: NodeId,
+  becomes: "voter" | "learner",
+  address: string | undefined,
+): MemberChange {
+  return address === undefined ? { id, becomes } : { id, becomes, address };
 }

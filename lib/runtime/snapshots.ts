@@ -1,13 +1,13 @@
 /**
  * Snapshots: when to take one, and how the log is cut behind it.
  *
- * A snapshot is taken after so many applied entries or bytes since the last, written beside the log, and only then is the log
- * cut; some entries stay behind it for followers that are a little slow. Dissertation §5.1.
+ * A snapshot is taken after so many applied entries or bytes since the last, written chunk by chunk beside the log, and only then is
+ * the log cut; some entries stay behind it for followers that are a little slow. Dissertation §5.1. While one is being sent it is
+ * pinned: it is not dropped, and the log after it stays, or whoever receives it would have to be sent another.
  *
- * Invariant: the log is never cut beyond the newest durable snapshot.
+ * Invariant: the log is never cut beyond the newest durable snapshot, nor beyond a pinned one.
  */
-import { concatBytes } from "../base/bytes.js";
-import { noBytes, type SnapshotMetadata } from "../core/types.js";
+import type { Index, NodeId, SnapshotMetadata } from "../core/types.js";
 import type { OpenedStore } from "../storage/storage.js";
 
 export interface SnapshotPolicy {
@@ -27,11 +27,14 @@ export const defaultSnapshotPolicy: SnapshotPolicy = {
 
 export class Snapshots {
   readonly #store: Pick<OpenedStore, "storage" | "snapshots">;
-  readonly #policy: SnapshotPolicy;
+  readonly #pins = new Map<Index, number>();
+  policy: SnapshotPolicy;
   #latest: SnapshotMetadata | undefined;
   #entries = 0;
   #bytes = 0;
   #taking = false;
+  /** Up to where the core's log was cut. */
+  #cutTo: Index = 0;
 
   constructor(
     store: Pick<OpenedStore, "storage" | "snapshots">,
@@ -40,7 +43,16 @@ export class Snapshots {
   ) {
     this.#store = store;
     this.#latest = latest;
-    this.#policy = policy;
+    this.policy = policy;
+  }
+
+  /** The newest durable one. */
+  get latest(): SnapshotMetadata | undefined {
+    return this.#latest;
+  }
+
+  get taking(): boolean {
+    return this.#taking;
   }
 
   /** One more command of `bytes` was applied. */
@@ -51,7 +63,7 @@ export class Snapshots {
 
   get due(): boolean {
     return (
-      !this.#taking && (this.#entries >= this.#policy.entries || this.#bytes >= this.#policy.bytes)
+      !this.#taking && (this.#entries >= this.policy.entries || this.#bytes >= this.policy.bytes)
     );
   }
 
@@ -60,6 +72,28 @@ export class Snapshots {
     this.#latest = snapshot;
     this.#entries = 0;
     this.#bytes = 0;
+  }
+
+  /** The newest durable snapshot that `to` can use: it holds `atLeast` and knows of `to`, who must refuse it otherwise. */
+  usableFor(to: NodeId, atLeast: Index): SnapshotMetadata | undefined {
+    const latest = this.#latest;
+    if (latest === undefined || latest.index < atLeast) return undefined;
+    const { voters, learners, votersOutgoing, learnersNext } = latest.confState;
+    const named = [voters, learners, votersOutgoing, learnersNext].some((ids) => ids.includes(to));
+    return named ? latest : undefined;
+  }
+
+  /** Keeps `snapshot`, and the log after it, until the returned function is called. */
+  pin({ index }: SnapshotMetadata): () => void {
+    this.#pins.set(index, (this.#pins.get(index) ?? 0) + 1);
+    let pinned = true;
+    return () => {
+      if (!pinned) return;
+      pinned = false;
+      const left = (this.#pins.get(index) ?? 1) - 1;
+      if (left === 0) this.#pins.delete(index);
+      else this.#pins.set(index, left);
+    };
   }
 
   /**
@@ -75,49 +109,59 @@ export class Snapshots {
     this.#entries = 0;
     this.#bytes = 0;
     try {
-      const data = concatBytes(...chunks);
-      await save(this.#store, metadata, data);
+      await save(this.#store, metadata, chunks);
       if ((this.#latest?.index ?? 0) >= metadata.index) return undefined;
       const previous = this.#latest;
       this.#latest = metadata;
-      const upTo = Math.max(0, metadata.index - this.#policy.trailing);
-      await this.#store.storage.compact(metadata, upTo);
-      await dropOlder(this.#store, previous);
-      return upTo;
+      const upTo = Math.min(metadata.index - this.policy.trailing, ...this.#pins.keys());
+      this.#cutTo = Math.max(this.#cutTo, upTo);
+      await this.#store.storage.compact(metadata, this.#cutTo);
+      await this.#dropOlder(previous);
+      return this.#cutTo;
     } finally {
       this.#taking = false;
     }
   }
+
+  /** Keeps the newest, the one before it, and those on their way to somebody. */
+  async #dropOlder(previous: SnapshotMetadata | undefined): Promise<void> {
+    if (previous === undefined) return;
+    const { snapshots } = this.#store;
+    for (const metadata of await snapshots.list()) {
+      if (metadata.index < previous.index && !this.#pins.has(metadata.index)) {
+        await snapshots.drop(metadata);
+      }
+    }
+  }
 }
 
-/** Writes `data` as the body of `metadata`. */
-async function save(
+/** Writes `chunks` as the body of `metadata`, one after the other as fast as the store takes them. */
+export async function save(
   { snapshots }: Pick<OpenedStore, "snapshots">,
   metadata: SnapshotMetadata,
-  data: Uint8Array,
+  chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
 ): Promise<void> {
   const sink = await snapshots.write(metadata);
-  await sink.write(data);
-  await sink.finish();
-}
-
-/** The body of `metadata`, whole. */
-export async function readBody(
-  { snapshots }: Pick<OpenedStore, "snapshots">,
-  metadata: SnapshotMetadata,
-): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of snapshots.read(metadata)) chunks.push(chunk);
-  return chunks.length === 0 ? noBytes : concatBytes(...chunks);
-}
-
-/** Keeps the newest and the one before it. */
-async function dropOlder(
-  { snapshots }: Pick<OpenedStore, "snapshots">,
-  previous: SnapshotMetadata | undefined,
-): Promise<void> {
-  if (previous === undefined) return;
-  for (const metadata of await snapshots.list()) {
-    if (metadata.index < previous.index) await snapshots.drop(metadata);
+  try {
+    for await (const chunk of chunks) await sink.write(chunk);
+    await sink.finish();
+  } catch (error) {
+    await sink.abort().catch(() => {});
+    throw error;
   }
+}
+
+/** A generator does nothing before its first step: that is taken now, so that what it copies first is of this moment. */
+export function begun(chunks: Iterable<Uint8Array>): Iterable<Uint8Array> {
+  const iterator = chunks[Symbol.iterator]();
+  let next: IteratorResult<Uint8Array> | undefined = iterator.next();
+  return {
+    [Symbol.iterator]: () => ({
+      next() {
+        const result = next ?? iterator.next();
+        next = undefined;
+        return result;
+      },
+    }),
+  };
 }

@@ -17,6 +17,7 @@
  */
 import { equalBytes } from "../base/bytes.js";
 import { DecodeError } from "../base/errors.js";
+import * as wire from "../codec/wire.js";
 import type {
   Authenticate,
   Channel,
@@ -24,7 +25,6 @@ import type {
   Credentials,
   Handshaken,
 } from "../transport/channel.js";
-import * as wire from "../transport/wire.js";
 import {
   type Identity,
   nodeIdOf,

@@ -10,7 +10,7 @@
  */
 import { crc32c } from "../base/crc32c.js";
 import { DecodeError } from "../base/errors.js";
-import { Reader, varintSize, Writer } from "../codec/protobuf.js";
+import { Reader, varintSize, Writer } from "../base/protobuf.js";
 import { entrySize, readEntry, writeEntry } from "../codec/raftpb-log.js";
 import type { Entry } from "../core/types.js";
 

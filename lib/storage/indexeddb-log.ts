@@ -40,7 +40,7 @@ interface Log {
   /** What the database holds once everything begun so far has completed, and a commit index that waits. */
   shape: LogShape;
   /** Where the batches begin, ascending; filled by `load`. */
-  firsts: readonly Index[] | undefined;
+  firsts: Index[] | undefined;
   /** A commit index waits for the next write. */
   commitWaits: boolean;
   acked: LogShape;
@@ -112,19 +112,22 @@ async function append(log: Log, write: StorageWrite): Promise<void> {
   }
   const before = batches(log);
   const cut = snapshot === undefined ? entries[0]?.index : 0;
-  const kept = cut === undefined ? before : before.filter((first) => first < cut);
+  // Plain appending, the common case, must not cost a walk over all batches.
+  const cuts = cut !== undefined && cut <= shape.last.index;
+  const kept = cuts ? before.filter((first) => first < cut) : before;
   // A batch that begins below the cut and reaches beyond it has to be shortened.
-  const through =
-    cut !== undefined && cut <= shape.last.index && !before.includes(cut) ? kept.at(-1) : undefined;
+  const through = cuts && !before.includes(cut) ? kept.at(-1) : undefined;
+  const drops = kept.length < before.length;
   const packed = packEntries(entries);
   const scope: StoreName[] =
     snapshot === undefined ? ["entries"] : ["entries", "snapshots", "chunks"];
   let remember = (): void => {};
-  log.firsts = [...kept, ...packed.map(({ first }) => first)];
+  for (const { first } of packed) kept.push(first);
+  log.firsts = kept;
   await track(log, after, scope, async (stores) => {
     const target = stores.objectStore("entries");
     const requests: Promise<unknown>[] = [];
-    if (cut !== undefined && kept.length < before.length) {
+    if (drops) {
       requests.push(target.delete(IDBKeyRange.lowerBound(cut)));
     }
     if (snapshot !== undefined) {
@@ -193,7 +196,7 @@ async function track(
   log.unanswered.splice(0, log.unanswered.indexOf(after) + 1);
 }
 
-function batches(log: Log): readonly Index[] {
+function batches(log: Log): Index[] {
   return must(log.firsts, "load() comes before the first append(): it finds the batches");
 }
 

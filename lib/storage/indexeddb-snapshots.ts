@@ -98,14 +98,10 @@ export async function openSnapshots(connection: Connection): Promise<IndexedDbSn
       },
     },
     async newestUsable(least) {
-      const damaged: Error[] = [];
-      for (const one of stored.filter(({ named, metadata }) => named && metadata.index >= least)) {
-        const error = await firstDamage(connection, one);
-        if (error === undefined) return { found: one.metadata, damaged };
-        stored = stored.filter((other) => other !== one);
-        damaged.push(error);
-      }
-      return { found: undefined, damaged };
+      const candidates = stored.filter(({ named, metadata }) => named && metadata.index >= least);
+      const { found, damaged } = await firstWhole(connection, candidates);
+      stored = stored.filter((one) => !damaged.has(one));
+      return { found: found?.metadata, damaged: [...damaged.values()] };
     },
     has: (metadata) => find(metadata) !== undefined,
     async install(stores, metadata, inline) {
@@ -224,6 +220,20 @@ async function* readChunks(connection: Connection, { id, chunks, bytes }: Stored
     yield chunk;
   }
   if (left !== 0) throw new LogboomError("STORAGE_FAILED", `snapshot ${String(id)} lacks bytes`);
+}
+
+/** The first of `candidates` whose whole body reads back, and what is wrong with those before it. */
+async function firstWhole(
+  connection: Connection,
+  candidates: readonly Stored[],
+): Promise<{ found: Stored | undefined; damaged: ReadonlyMap<Stored, Error> }> {
+  const damaged = new Map<Stored, Error>();
+  for (const one of candidates) {
+    const damage = await firstDamage(connection, one);
+    if (damage === undefined) return { found: one, damaged };
+    damaged.set(one, damage);
+  }
+  return { found: undefined, damaged };
 }
 
 /** Reads a body through without breaking the lifeline over it: an older one may do. */

@@ -184,11 +184,11 @@ function transactions(
     const transaction = database.transaction(scope, "readwrite", { durability: "strict" });
     const done = transaction.done;
     // Whoever is first to fail is reported; the others must not count as unhandled.
-    done.catch(() => {});
+    void quiet(done);
     try {
-      const owner = transaction.objectStore("state").get("boot");
-      const result = run(transaction as unknown as Stores);
-      result.catch(() => {});
+      const stores = quietStores(transaction as unknown as Stores);
+      const owner = stores.objectStore("state").get("boot");
+      const result = quiet(run(stores));
       if ((await owner) !== boot) throw takenOver(name);
       const value = await result;
       transaction.commit();
@@ -213,11 +213,32 @@ function transactions(
       lifeline.check();
       try {
         const transaction = database.transaction([...names], "readonly");
-        transaction.done.catch(() => {});
-        return await lifeline.guard(run(transaction as unknown as Stores));
+        void quiet(transaction.done);
+        return await lifeline.guard(run(quietStores(transaction as unknown as Stores)));
       } catch (error) {
         throw failed("a reading transaction failed", error);
       }
+    },
+  };
+}
+
+/** A rejection that somebody else reports: an abort rejects every request of its transaction. */
+function quiet<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}
+
+function quietStores(stores: Stores): Stores {
+  return {
+    objectStore(name) {
+      const store = stores.objectStore(name);
+      return {
+        get: (key) => quiet(store.get(key)),
+        put: (value, key) => quiet(store.put(value, key)),
+        delete: (key) => quiet(store.delete(key)),
+        getAll: (range, count) => quiet(store.getAll(range, count)),
+        getAllKeys: (range, count) => quiet(store.getAllKeys(range, count)),
+      };
     },
   };
 }

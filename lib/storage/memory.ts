@@ -6,7 +6,6 @@
  *
  * Not here: lost, torn and slow writes (testing/disk.ts).
  */
-import { concatBytes } from "../base/bytes.js";
 import { LogboomError } from "../base/errors.js";
 import type { Entry, SnapshotMetadata } from "../core/types.js";
 import { createLifeline, type Lifeline, takenOver } from "./lifeline.js";
@@ -45,7 +44,7 @@ export interface MemoryMedium {
   /** Also the owner's epoch: each opening takes the store over from the one before. */
   boot: number;
   shape: LogShape;
-  entries: readonly Entry[];
+  entries: Entry[];
   snapshots: readonly StoredSnapshot[];
   meta: Map<string, Uint8Array>;
 }
@@ -111,7 +110,9 @@ function memoryStorage(medium: MemoryMedium, lifeline: Lifeline, check: () => vo
       check();
       const { shape, entries } = medium;
       const snapshot = medium.snapshots.find((stored) => stored.named)?.metadata;
-      return { hardState: shape.hardState, snapshot, entries, compacted: shape.compacted };
+      // A copy: appends go on in the medium's own.
+      const loaded = { hardState: shape.hardState, snapshot, entries: [...entries] };
+      return { ...loaded, compacted: shape.compacted };
     },
     async append(write) {
       check();
@@ -124,8 +125,9 @@ function memoryStorage(medium: MemoryMedium, lifeline: Lifeline, check: () => vo
       }
       const first = write.entries[0]?.index;
       if (first !== undefined) {
-        const kept = medium.entries.filter((entry) => entry.index < first);
-        medium.entries = [...kept, ...write.entries];
+        const last = medium.entries.at(-1)?.index ?? 0;
+        if (first <= last) medium.entries = medium.entries.filter((entry) => entry.index < first);
+        for (const entry of write.entries) medium.entries.push(entry);
       }
       medium.shape = after;
     },
@@ -236,14 +238,4 @@ function name(medium: MemoryMedium, metadata: SnapshotMetadata): void {
 function checkTerm(entries: readonly Entry[], snapshot: SnapshotMetadata): void {
   const at = entries.find((entry) => entry.index === snapshot.index);
   if (at !== undefined && at.term !== snapshot.term) throw wrongTerm(snapshot, at.term);
-}
-
-/** The whole body of a snapshot at once, for small ones and for tests. */
-export async function readWhole(
-  snapshots: SnapshotStore,
-  metadata: SnapshotMetadata,
-): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of snapshots.read(metadata)) chunks.push(chunk);
-  return concatBytes(...chunks);
 }

@@ -11,7 +11,7 @@
 import { concatBytes } from "../base/bytes.js";
 import { crc32c } from "../base/crc32c.js";
 import { DecodeError } from "../base/errors.js";
-import { Reader } from "../codec/protobuf.js";
+import { Reader } from "../base/protobuf.js";
 import { decodeSnapshotMetadata, encodeSnapshotMetadata } from "../codec/raftpb-log.js";
 import type { SnapshotMetadata } from "../core/types.js";
 import { hex16 } from "./wal.js";

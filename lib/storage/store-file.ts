@@ -8,7 +8,7 @@
  */
 import { crc32c } from "../base/crc32c.js";
 import { DecodeError } from "../base/errors.js";
-import { Reader, recordSize, varintSize, Writer } from "../codec/protobuf.js";
+import { Reader, recordSize, varintSize, Writer } from "../base/protobuf.js";
 
 export interface StoreFile {
   readonly storeId: Uint8Array;

@@ -4,9 +4,9 @@
  * Reading changes nothing: what to do about a torn tail is the caller's (wal-log.ts repairs, `inspect` reports).
  */
 import { DecodeError, isLogboomError, type LogboomError } from "../base/errors.js";
-import { Reader } from "../codec/protobuf.js";
-import { readEntry } from "../codec/raftpb-log.js";
-import type { Index } from "../core/types.js";
+import { Reader, varintSize } from "../base/protobuf.js";
+import { decodeEntry, readEntry } from "../codec/raftpb-log.js";
+import type { Entry, Index } from "../core/types.js";
 import { type Directory, joinPath, readAt, readFile } from "./directory.js";
 import { storageFailed } from "./lifeline.js";
 import { decodeMark, isBefore } from "./synced-mark.js";
@@ -89,10 +89,11 @@ export async function readSegments(
     const { bytes, size } = await readData(directory, file);
     const last = n === segments.length - 1;
     let count = 0;
+    const reader = new Reader(bytes);
     const ending = readSegment(bytes, { last, crc, anyByte }, (record, offset) => {
       try {
         checkPlace(count++, record);
-        feed(replay, bytes, record, { sequence: segment.sequence, offset });
+        feed(replay, reader, bytes, record, { sequence: segment.sequence, offset });
         visit?.(segment, record, recordData(bytes, record));
       } catch (error) {
         if (!isLogboomError(error) || error.code !== "DECODE") throw error;
@@ -174,12 +175,29 @@ function checkPlace(n: number, { type }: WalRecord): void {
   }
 }
 
-function feed(replay: Replay, bytes: Uint8Array, record: WalRecord, place: Place): void {
-  if (record.type === entryRecord) {
-    const reader = new Reader(record.to === bytes.length ? bytes : bytes.subarray(0, record.to));
-    reader.position = record.from;
-    replay.entry(readEntry(reader));
-  } else if (record.type === stateRecord) replay.state(recordData(bytes, record));
+/** One reader for a whole segment: the entry's length, which stands before its data, says where it ends. */
+function decodeEntryAt(reader: Reader, bytes: Uint8Array, record: WalRecord): Entry {
+  reader.position = record.from - varintSize(record.to - record.from);
+  const outer = reader.enter();
+  // A length written in more bytes than it needs would have been misread.
+  if (reader.position !== record.from) {
+    reader.leave(outer);
+    return decodeEntry(recordData(bytes, record));
+  }
+  const entry = readEntry(reader);
+  reader.leave(outer);
+  return entry;
+}
+
+function feed(
+  replay: Replay,
+  reader: Reader,
+  bytes: Uint8Array,
+  record: WalRecord,
+  place: Place,
+): void {
+  if (record.type === entryRecord) replay.entry(decodeEntryAt(reader, bytes, record));
+  else if (record.type === stateRecord) replay.state(recordData(bytes, record));
   else if (record.type === metadataRecord) replay.setMetadata(recordData(bytes, record));
   else if (record.type === snapshotRecord) replay.snapshot(recordData(bytes, record), place);
   else if (record.type !== crcRecord) throw new Error(`no record has type ${record.type}`);

@@ -133,7 +133,7 @@ export class WalLog {
         if (state !== undefined) writer.state(state);
       },
       after,
-      states: [...prefixes(before, write), storedState(after)],
+      states: [...prefixStates(before, write), storedState(after)],
       ...(snapshot === undefined ? {} : { release: snapshot.metadata.index }),
     });
   }
@@ -309,7 +309,7 @@ function binds(before: HardState, after: HardState): boolean {
 }
 
 /** What a crash within a write may leave: its first entries. A write with a snapshot lands whole. */
-function prefixes({ hardState }: LogShape, write: StorageWrite): StoredState[] {
+export function prefixStates({ hardState }: LogShape, write: StorageWrite): StoredState[] {
   if (write.snapshot !== undefined) return [];
   return write.entries.map(({ index, term }) => ({
     term: Math.max(hardState.term, term),

@@ -5,7 +5,7 @@
  * is whole, keep the entries after it; cut a torn tail off (after a copy to `.broken`), make the rest of the segment
  * zeros, and continue the checksum chain there. What contradicts itself before the end is refused with file and offset.
  */
-import type { Index, SnapshotMetadata } from "../core/types.js";
+import type { Entry, Index, SnapshotMetadata } from "../core/types.js";
 import { emptyConfState } from "../core/types.js";
 import { type Directory, type DirectoryFile, joinPath, readAt } from "./directory.js";
 import { storageFailed } from "./lifeline.js";
@@ -142,8 +142,13 @@ async function start(
     .map(({ index, term, confState }) => ({ index, term, confState: confState ?? emptyConfState }));
   const mark = await openMark(directory, path, read.end);
   const log = new WalLog(setup, read, { shape, runs, named, handle, mark });
-  const entries = replay.entries.filter(({ index }) => index > compacted.index);
+  const first = replay.entries[0]?.index ?? 0;
+  const entries = first > compacted.index ? replay.entries : entriesAfter(replay, compacted.index);
   return { log, loaded: { hardState, snapshot: chosen, entries, compacted } };
+}
+
+function entriesAfter({ entries }: Segments["replay"], index: Index): readonly Entry[] {
+  return entries.filter((entry) => entry.index > index);
 }
 
 /** Opens the last segment for writing: nothing but zeros behind the end, and as long as a segment is. */

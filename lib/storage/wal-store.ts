@@ -14,7 +14,7 @@
  */
 import { equalBytes } from "../base/bytes.js";
 import { isLogboomError, type LogboomError } from "../base/errors.js";
-import { Reader, Writer } from "../codec/protobuf.js";
+import { Reader, Writer } from "../base/protobuf.js";
 import { type Directory, readFile, replaceFile } from "./directory.js";
 import { createLifeline, type Lifeline, storageFailed, takenOver } from "./lifeline.js";
 import { storedState } from "./log-shape.js";

@@ -4,9 +4,9 @@
  * The checksum stands before the data it covers and its varint has one to five bytes, so data are written for the longest
  * and moved when it turns out shorter (one time in sixteen). Entries, the hot path, are written in place.
  */
-import { crc32c } from "../base/crc32c.js";
+import { crc32cOf } from "../base/crc32c.js";
+import { varintSize } from "../base/protobuf.js";
 import { frameHeaderBytes, framePadding, writeFrameHeader } from "../codec/frame.js";
-import { varintSize } from "../codec/protobuf.js";
 import { entryTag, entryTypes } from "../codec/raftpb-fields.js";
 import { encodeHardState, entrySize } from "../codec/raftpb-log.js";
 import type { Entry, HardState } from "../core/types.js";
@@ -103,7 +103,7 @@ export class WalWriter {
   /** Finishes the record whose data lie at `dataAt`; a size of −1 is no data at all. */
   private close(type: number, size: number, dataAt: number): void {
     const start = this.length;
-    if (size > 0) this.crc = crc32c(this.bytes, this.crc, dataAt, dataAt + size);
+    if (size > 0) this.crc = crc32cOf(this.view, this.crc, dataAt, dataAt + size);
     let at = start + frameHeaderBytes;
     at = this.put(this.put(at, 8), type);
     at = this.put(this.put(at, 16), this.crc);

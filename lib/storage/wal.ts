@@ -8,10 +8,10 @@
  *
  * Not here: what the records mean together (wal-replay.ts), and files (wal-log.ts).
  */
-import { crc32c } from "../base/crc32c.js";
+import { crc32cOf } from "../base/crc32c.js";
 import { DecodeError } from "../base/errors.js";
+import { numberSize, Reader, recordSize, Writer } from "../base/protobuf.js";
 import { frameHeaderBytes, isEndOfFrames, readBodyLength, readPadding } from "../codec/frame.js";
-import { numberSize, Reader, recordSize, Writer } from "../codec/protobuf.js";
 import { confStateSize, decodeConfState, writeConfState } from "../codec/raftpb-log.js";
 import { type ConfState, emptyConfState, type Index, noBytes, type Term } from "../core/types.js";
 
@@ -177,7 +177,7 @@ export function readSegment(
       }
       crc = record.crc;
     } else {
-      const sum = crc32c(bytes, crc, record.from, record.to);
+      const sum = crc32cOf(view, crc, record.from, record.to);
       if (sum !== record.crc) return torn("the checksum does not match");
       crc = sum;
     }
@@ -204,8 +204,32 @@ function isEmpty(bytes: Uint8Array, from: number, to: number): boolean {
   return true;
 }
 
-/** The record, or what is wrong with it. */
+/** The record, or what is wrong with it. Every writer puts the fields in this order; a reader must not count on it. */
 function decodeRecord(bytes: Uint8Array, from: number, length: number): WalRecord | string {
+  if (bytes[from] !== 8 || bytes[from + 2] !== 16) return decodeAnyRecord(bytes, from, length);
+  const type = bytes[from + 1] as number;
+  let at = from + 3;
+  let crc = 0;
+  for (let scale = 1; ; scale *= 128) {
+    const byte = bytes[at++] as number;
+    crc += (byte & 0x7f) * scale;
+    if (byte < 0x80) break;
+    if (at > from + 8) return decodeAnyRecord(bytes, from, length);
+  }
+  if (bytes[at++] !== 26) return decodeAnyRecord(bytes, from, length);
+  let size = 0;
+  for (let scale = 1; ; scale *= 128) {
+    const byte = bytes[at++] as number;
+    size += (byte & 0x7f) * scale;
+    if (byte < 0x80) break;
+    if (at > from + 16) return decodeAnyRecord(bytes, from, length);
+  }
+  const plain = type >= metadataRecord && type <= snapshotRecord && crc <= 0xffffffff;
+  if (!plain || at + size !== from + length) return decodeAnyRecord(bytes, from, length);
+  return { type, crc, from: at, to: at + size };
+}
+
+function decodeAnyRecord(bytes: Uint8Array, from: number, length: number): WalRecord | string {
   const reader = new Reader(bytes.subarray(from, from + length));
   let type: number | undefined;
   let crc: number | undefined;

@@ -1,6 +1,7 @@
 /** Runs a whole script of one of three kinds: a cluster's conversation, quorum arithmetic, or configuration changes. */
 import { type Directive, runDataDriven, type ScriptOutcome } from "./datadriven.js";
 import { Script, type ScriptOptions } from "./script.js";
+import { runCommand } from "./script-commands.js";
 import { confChangeScript } from "./script-confchange.js";
 import { runQuorumDirective } from "./script-quorum.js";
 
@@ -23,5 +24,5 @@ function handlerFor(kind: ScriptKind, options: ScriptOptions): (directive: Direc
   if (kind === "quorum") return runQuorumDirective;
   if (kind === "confchange") return confChangeScript();
   const script = new Script(options);
-  return (directive) => script.run(directive);
+  return (directive) => runCommand(script, directive);
 }

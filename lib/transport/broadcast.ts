@@ -12,12 +12,12 @@
  */
 import { equalBytes } from "../base/bytes.js";
 import { DecodeError } from "../base/errors.js";
+import * as wire from "../codec/wire.js";
 import type { NodeId } from "../core/types.js";
 import type { Channel, ChannelHandlers } from "./channel.js";
 import type { Sealer } from "./sealer.js";
 import type { Session } from "./session.js";
 import type { Way, WayEvents } from "./way.js";
-import * as wire from "./wire.js";
 
 const version = 1;
 const kind = { signaling: 0, data: 1, ack: 2, close: 3 } as const;

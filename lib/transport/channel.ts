@@ -19,7 +19,7 @@ export interface Channel {
   readonly messageBytesMax: number;
   /** Bytes handed over that have not left yet. */
   readonly bufferedBytes: number;
-  /** Takes the place of the handlers before. */
+  /** Takes the place of the handlers before. What came before the first call is delivered during it, later calls deliver nothing. */
   listen(handlers: ChannelHandlers): void;
   /** False when the message was not taken: the channel is dead or dying. Never throws. */
   send(message: Uint8Array<ArrayBuffer>): boolean;

@@ -10,9 +10,9 @@
  * The receiver's boot nonce in every envelope of a session makes a recording useless against a peer that was opened anew.
  */
 import { DecodeError } from "../base/errors.js";
+import * as wire from "../codec/wire.js";
 import type { NodeId } from "../core/types.js";
 import type { Boot } from "./channel.js";
-import * as wire from "./wire.js";
 
 /** An SDP for one data channel is about 600 bytes. */
 export const payloadBytesMax: number = 12 * 1024;

@@ -14,13 +14,14 @@ import type { Random } from "../base/random.js";
 import type { NodeId } from "../core/types.js";
 import { type BroadcastBus, broadcastAvailable, openBroadcast, portChannel } from "./broadcast.js";
 import type { Authenticate, Boot, Channel, Credentials } from "./channel.js";
+import type { Effect } from "./effects.js";
 import { LinkTable } from "./link-table.js";
 import type { Sealer } from "./sealer.js";
 import type { Session, Signal } from "./session.js";
-import { type Effect, Signaling } from "./signaling.js";
+import { Signaling } from "./signaling.js";
 import type { LinkKind, PeerEvent, SendOptions, Transport } from "./transport.js";
 import type { Way, WayEvents, WayName } from "./way.js";
-import { openRtc, type RtcAttempt, type RtcImplementation, rtcAvailable } from "./webrtc.js";
+import { openRtc, type RtcImplementation, rtcAvailable } from "./webrtc.js";
 
 export interface FallbackOptions {
   readonly self: NodeId;
@@ -267,22 +268,15 @@ class Fallback implements FallbackTransport {
   }
 
   #openRtc(session: Session): void {
-    let rtc: RtcAttempt;
-    try {
-      rtc = openRtc({
-        initiator: session.initiator,
-        iceServers: this.#options.iceServers,
-        rtc: this.#rtc,
-        onSignal: (signal) => this.#say(session, signal),
-        onOpen: (channel, selfBinding, peerBinding) =>
-          this.#shakeHands(session, channel, selfBinding, peerBinding),
-        onFailed: () => this.#fail(session, true),
-      });
-    } catch {
-      // A page may run out of connections, or be given iceServers the platform refuses.
-      this.#fail(session, false);
-      return;
-    }
+    const rtc = openRtc({
+      initiator: session.initiator,
+      iceServers: this.#options.iceServers,
+      rtc: this.#rtc,
+      onSignal: (signal) => this.#say(session, signal),
+      onOpen: (channel, selfBinding, peerBinding) =>
+        this.#shakeHands(session, channel, selfBinding, peerBinding),
+      onFailed: () => this.#fail(session, true),
+    });
     this.#openings.set(session.key, {
       session,
       signal: (signal) => rtc.signal(signal),

@@ -14,8 +14,8 @@
  */
 import { concatBytes } from "../base/bytes.js";
 import { DecodeError } from "../base/errors.js";
+import * as wire from "../codec/wire.js";
 import { frameBytesMax } from "./transport.js";
-import * as wire from "./wire.js";
 
 export const fragmentTag = { whole: 16, first: 17, next: 18, bulkFirst: 19, bulkNext: 20 } as const;
 

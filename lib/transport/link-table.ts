@@ -26,7 +26,6 @@ interface Entry {
 }
 
 interface Row {
-  generation: number;
   readonly entries: Map<LinkKind, Entry>;
   active: Entry | undefined;
 }
@@ -44,6 +43,8 @@ export class LinkTable {
   readonly events: Emitter<PeerEvent> = createEmitter<PeerEvent>();
   readonly #options: LinkTableOptions;
   readonly #rows = new Map<NodeId, Row>();
+  /** Counted over all peers, so that a peer's row can be forgotten with its last link. */
+  #generation = 0;
 
   constructor(options: LinkTableOptions) {
     this.#options = options;
@@ -116,7 +117,7 @@ export class LinkTable {
   }
 
   #row(peer: NodeId): Row {
-    const row = this.#rows.get(peer) ?? { generation: 0, entries: new Map(), active: undefined };
+    const row = this.#rows.get(peer) ?? { entries: new Map(), active: undefined };
     this.#rows.set(peer, row);
     return row;
   }
@@ -131,6 +132,7 @@ export class LinkTable {
     }
     this.#options.onGone(peer, kind);
     this.#choose(peer, row);
+    if (row.entries.size === 0 && this.#rows.get(peer) === row) this.#rows.delete(peer);
   }
 
   /** Puts the best link to use. */
@@ -141,7 +143,7 @@ export class LinkTable {
     if (best === row.active || best === undefined) return;
     best.retiring?.();
     best.retiring = undefined;
-    best.generation = ++row.generation; // also when an earlier link is put to use again
+    best.generation = ++this.#generation; // also when an earlier link is put to use again
     row.active = best;
     this.#retireOthers(peer, row);
     this.events.emit({ type: "up", peer, generation: best.generation, via: best.link.kind });

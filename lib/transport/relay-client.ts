@@ -61,6 +61,8 @@ export const relayClientDefaults = {
   retryMsMax: 30_000,
   /** From dialling to being in the room. */
   joinMs: 10_000,
+  /** In the room a ping goes out so often; without an answer to one by the time of the next the relay is lost. */
+  pingMs: 20_000,
   /** A connection that held so long starts the back-off anew. */
   steadyMs: 5_000,
   /** Bytes waiting in the socket beyond which envelopes are dropped. */
@@ -85,8 +87,9 @@ class Client implements RelayClient {
   #socket: WebSocketLike | undefined;
   #joinedAt: number | undefined;
   #failures = 0;
-  /** The next try, or the running one's deadline. */
+  /** The next try, the running one's deadline, or the pings. */
   #timer: Cancel = () => {};
+  #unanswered = false;
   #closed = false;
 
   constructor(options: RelayClientOptions) {
@@ -166,13 +169,16 @@ class Client implements RelayClient {
         void this.#prove(socket, frame.connId, frame.challenge).catch(() => this.#lost(socket));
         return;
       case "joined":
-        this.#joined(frame.members);
+        this.#joined(socket, frame.members);
         return;
       case "arrived":
         events.arrived(frame.connId);
         return;
       case "left":
         events.left(frame.connId);
+        return;
+      case "pong":
+        this.#unanswered = false;
         return;
       case "envelope": {
         const plain = sealer.open(frame.body);
@@ -190,12 +196,24 @@ class Client implements RelayClient {
     transmit(socket, encodeToRelay({ type: "join", publicKey: auth.publicKey, signature, host }));
   }
 
-  #joined(members: readonly number[]): void {
+  #joined(socket: WebSocketLike, members: readonly number[]): void {
     if (this.#joinedAt !== undefined) throw new DecodeError("joined twice");
     this.#timer();
+    this.#unanswered = false;
+    this.#timer = this.#options.clock.every(relayClientDefaults.pingMs, () => this.#ping(socket));
     this.#joinedAt = this.#options.clock.now();
     this.#setStatus("connected");
     this.#options.events.up(members);
+  }
+
+  /** A network that is gone can leave a socket open for minutes. */
+  #ping(socket: WebSocketLike): void {
+    if (this.#unanswered) {
+      this.#lost(socket);
+      return;
+    }
+    this.#unanswered = true;
+    transmit(socket, encodeToRelay({ type: "ping" }));
   }
 
   #lost(socket: WebSocketLike): void {

@@ -7,12 +7,13 @@
  *     relay  → client   arrived { connId } · left { connId }
  *     client → relay    send { to, body }                    to one member, or to all (`everybody`)
  *     relay  → client   envelope { from, body }
+ *     client → relay    ping      relay → client   pong      a page cannot see WebSocket's own pings
  *
  * A connId names a connection, nothing more: it is the relay's word and proves nothing. Bodies are sealed; the relay neither
  * reads nor limits them but by size. Compare Tailscale's DERP, whose relay also forwards what it cannot read.
  */
 import { DecodeError } from "../base/errors.js";
-import * as wire from "./wire.js";
+import * as wire from "../codec/wire.js";
 
 /** One message on the socket, header included. */
 export const relayFrameBytesMax: number = 16 * 1024;
@@ -35,7 +36,8 @@ export type ToClient =
   | { readonly type: "joined"; readonly members: readonly number[] }
   | { readonly type: "arrived"; readonly connId: number }
   | { readonly type: "left"; readonly connId: number }
-  | { readonly type: "envelope"; readonly from: number; readonly body: Uint8Array };
+  | { readonly type: "envelope"; readonly from: number; readonly body: Uint8Array }
+  | { readonly type: "pong" };
 
 export type ToRelay =
   | {
@@ -45,7 +47,8 @@ export type ToRelay =
       /** Host (and port) the client dialled; signed, so that no relay can pass the proof on to another. */
       readonly host: string;
     }
-  | { readonly type: "send"; readonly to: number; readonly body: Uint8Array };
+  | { readonly type: "send"; readonly to: number; readonly body: Uint8Array }
+  | { readonly type: "ping" };
 
 const version = 1;
 const tag = {
@@ -54,8 +57,10 @@ const tag = {
   arrived: 3,
   left: 4,
   envelope: 5,
+  pong: 6,
   join: 17,
   send: 18,
+  ping: 19,
 } as const;
 
 /** What a joining client signs with the room's relay key. */
@@ -94,6 +99,8 @@ export function encodeToClient(frame: ToClient): Uint8Array {
       return wire.message(wire.u8(tag[frame.type]), wire.u32(frame.connId));
     case "envelope":
       return wire.message(wire.u8(tag.envelope), wire.u32(frame.from), frame.body);
+    case "pong":
+      return wire.u8(tag.pong);
   }
 }
 
@@ -120,6 +127,8 @@ export function decodeToClient(bytes: Uint8Array): ToClient {
       return ended(reader, { type: "left", connId: reader.u32() });
     case tag.envelope:
       return { type: "envelope", from: reader.u32(), body: reader.rest() };
+    case tag.pong:
+      return ended(reader, { type: "pong" });
     default:
       throw new DecodeError(`no frame to a client has tag ${kind}`);
   }
@@ -136,6 +145,8 @@ export function encodeToRelay(frame: ToRelay): Uint8Array {
       );
     case "send":
       return wire.message(wire.u8(tag.send), wire.u32(frame.to), frame.body);
+    case "ping":
+      return wire.u8(tag.ping);
   }
 }
 
@@ -150,6 +161,8 @@ export function decodeToRelay(bytes: Uint8Array): ToRelay {
     }
     case tag.send:
       return { type: "send", to: reader.u32(), body: reader.rest() };
+    case tag.ping:
+      return ended(reader, { type: "ping" });
     default:
       throw new DecodeError(`no frame to a relay has tag ${kind}`);
   }

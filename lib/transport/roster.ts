@@ -92,6 +92,32 @@ export class Roster {
     this.#ports.delete(id);
   }
 
+  /** A way is down, or somebody has left it. */
+  lost(way: WayName, address?: Address): void {
+    for (const { ways } of this.#peers.values()) {
+      if (address === undefined || ways.get(way)?.address === address) ways.delete(way);
+    }
+  }
+
+  /** Addresses of peers that have a link. */
+  linkedOn(way: WayName): ReadonlySet<Address> {
+    const linked = new Set<Address>();
+    for (const { links, ways } of this.#peers.values()) {
+      const heard = ways.get(way);
+      if (heard !== undefined && links.size > 0) linked.add(heard.address);
+    }
+    return linked;
+  }
+
+  /** Attempts under way that we began, or that others did. */
+  underWay(initiator: boolean): number {
+    let count = 0;
+    for (const { attempts } of this.#peers.values()) {
+      for (const { session } of attempts.values()) if (session.initiator === initiator) count++;
+    }
+    return count;
+  }
+
   #meet(id: NodeId, boot: Boot, now: number): HeardPeer {
     const peer: HeardPeer = {
       id,
@@ -117,6 +143,17 @@ export class Roster {
     }
     return false;
   }
+}
+
+/** Where to reach a peer: a BroadcastChannel works without network; else the relay. */
+export function bestWay(
+  peer: HeardPeer,
+): { readonly name: WayName; readonly address: Address } | undefined {
+  for (const name of ["broadcast", "relay"] as const) {
+    const way = peer.ways.get(name);
+    if (way !== undefined) return { name, address: way.address };
+  }
+  return undefined;
 }
 
 const newRedials = (): Record<DialledKind, Redial> => ({

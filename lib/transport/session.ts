@@ -47,3 +47,20 @@ export function offeredSession(
   const id = offered.slice();
   return { key: hex(id), id, peer: peer.id, peerBoot: peer.boot, link, initiator: false };
 }
+
+/** Sessions that were offered, the latest 1,024 of them: none is accepted twice. */
+export class SeenSessions {
+  readonly #keys = new Set<string>(); // keeps the order of insertion
+
+  has(key: string): boolean {
+    return this.#keys.has(key);
+  }
+
+  add(key: string): void {
+    this.#keys.add(key);
+    const [oldest] = this.#keys;
+    if (this.#keys.size > seenSessionsMax && oldest !== undefined) this.#keys.delete(oldest);
+  }
+}
+
+const seenSessionsMax = 1_024;

@@ -26,15 +26,24 @@ import { DecodeError } from "../base/errors.js";
 import type { Random } from "../base/random.js";
 import type { NodeId } from "../core/types.js";
 import type { Boot } from "./channel.js";
+import type { Effect } from "./effects.js";
 import {
   type DialledKind,
   decodeEnvelope,
   type Envelope,
-  encodeEnvelope,
   type SessionEnvelope,
 } from "./envelope.js";
-import { type HeardPeer, Roster } from "./roster.js";
-import { type Attempt, newSession, offeredSession, type Session, type Signal } from "./session.js";
+import { Hellos, isForgotten } from "./hellos.js";
+import { bestWay, type HeardPeer, Roster } from "./roster.js";
+import {
+  type Attempt,
+  newSession,
+  offeredSession,
+  SeenSessions,
+  type Session,
+  type Signal,
+} from "./session.js";
+import { Speaker } from "./speaker.js";
 import type { LinkKind } from "./transport.js";
 import { type Address, toAll, type WayName } from "./way.js";
 
@@ -46,24 +55,6 @@ export interface SignalingOptions {
   readonly rtcAvailable: boolean;
 }
 
-export type Effect =
-  | {
-      readonly type: "send";
-      readonly way: WayName;
-      readonly address: Address;
-      readonly envelope: Uint8Array;
-    }
-  /** Start a channel and report its signals (`localSignal`) and its end (`opened`, `failed`). */
-  | { readonly type: "dial"; readonly session: Session }
-  /** The same on the other side; the offer is the first signal. */
-  | { readonly type: "accept"; readonly session: Session; readonly offer: Uint8Array }
-  | { readonly type: "signal"; readonly session: Session; readonly signal: Signal }
-  /** Give the attempt up; not to be reported back. */
-  | { readonly type: "abandon"; readonly session: Session; readonly reason: string }
-  | { readonly type: "known"; readonly peer: NodeId }
-  /** The peer's boot has ended: its links are dead. */
-  | { readonly type: "gone"; readonly peer: NodeId; readonly reason: string };
-
 /** Milliseconds, and bounds. */
 export const signalingDefaults = {
   sessionMs: 10_000,
@@ -72,34 +63,29 @@ export const signalingDefaults = {
    * only never says that it will not (Chromium gathers for ever).
    */
   broadcastAfterMs: 1_000,
-  /** A BroadcastChannel says hello so often, and forgets who was not heard for three times as long. */
-  broadcastHelloMs: 4_000,
-  /** A relay is asked so often while somebody on it is not linked. */
-  relayHelloMs: 15_000,
-  seenSessionsMax: 1_024,
+  /** Attempts under way at once, in either role: a page has some 500 connections, and half-open ones are the dear ones. */
+  dialledMax: 32,
   acceptingMax: 32,
+  /** Envelopes from the other end in one session: its answer and its candidates. */
+  envelopesMax: 128,
 } as const;
-
-interface WayState {
-  readonly addresses: Set<Address>;
-  helloAt: number;
-}
 
 export class Signaling {
   readonly #self: NodeId;
   readonly #boot: Boot;
+  readonly #speaker: Speaker;
   readonly #random: Random;
   readonly #rtcAvailable: boolean;
   readonly #roster = new Roster();
-  readonly #ways = new Map<WayName, WayState>();
-  /** Sessions offered to us, oldest first; a Set keeps insertion order. */
-  readonly #seen = new Set<string>();
+  readonly #hellos = new Hellos();
+  readonly #seen = new SeenSessions();
   #effects: Effect[] = [];
   #refused = 0;
 
   constructor(options: SignalingOptions) {
     this.#self = options.self;
     this.#boot = options.boot;
+    this.#speaker = new Speaker(options.self, options.boot);
     this.#random = options.random;
     this.#rtcAvailable = options.rtcAvailable;
   }
@@ -132,25 +118,23 @@ export class Signaling {
 
   /** A way is open; `addresses` are those found there. */
   wayUp(way: WayName, addresses: readonly Address[], now: number): void {
-    this.#ways.set(way, { addresses: new Set(addresses), helloAt: now });
+    this.#hellos.open(way, addresses, now);
     this.#hello(way, toAll, true);
   }
 
   wayDown(way: WayName): void {
-    this.#ways.delete(way);
-    for (const peer of this.#roster) peer.ways.delete(way);
+    this.#hellos.close(way);
+    this.#roster.lost(way);
   }
 
   /** The newcomer says hello itself; until it does, it keeps our hellos coming. */
   arrived(way: WayName, address: Address): void {
-    this.#ways.get(way)?.addresses.add(address);
+    this.#hellos.arrived(way, address);
   }
 
   left(way: WayName, address: Address): void {
-    this.#ways.get(way)?.addresses.delete(address);
-    for (const peer of this.#roster) {
-      if (peer.ways.get(way)?.address === address) peer.ways.delete(way);
-    }
+    this.#hellos.left(way, address);
+    this.#roster.lost(way, address);
   }
 
   /** An envelope, unsealed. */
@@ -173,15 +157,14 @@ export class Signaling {
 
   /** Tells everybody that this boot ends. */
   goodbye(): void {
-    const envelope = encodeEnvelope({ type: "bye", from: this.#self, to: 0, boot: this.#boot });
-    for (const way of this.#ways.keys()) {
-      this.#effects.push({ type: "send", way, address: toAll, envelope });
-    }
+    for (const way of this.#hellos.openWays()) this.#send(way, toAll, this.#speaker.bye());
   }
 
   /** Call about twice a second. */
   tick(now: number): void {
-    for (const [name, way] of this.#ways) this.#helloWhereDue(name, way, now);
+    for (const way of this.#hellos.due(now, (name) => this.#roster.linkedOn(name))) {
+      this.#hello(way, toAll, way === "relay");
+    }
     for (const peer of this.#roster) {
       this.#expire(peer, now);
       this.#dialWhereDue(peer, now);
@@ -291,7 +274,7 @@ export class Signaling {
       this.#refused++;
       return;
     }
-    this.#remember(key);
+    this.#seen.add(key);
     const earlier = peer.attempts.get(offer.link);
     if (earlier !== undefined) this.#abandon(earlier, "offered anew");
     peer.attempts.delete(offer.link);
@@ -308,18 +291,7 @@ export class Signaling {
 
   #mayAccept(link: DialledKind): boolean {
     if (link === "webrtc" && !this.#rtcAvailable) return false;
-    let accepting = 0;
-    for (const { attempts } of this.#roster) {
-      for (const { session } of attempts.values()) if (!session.initiator) accepting++;
-    }
-    return accepting < signalingDefaults.acceptingMax;
-  }
-
-  #remember(key: string): void {
-    this.#seen.add(key);
-    if (this.#seen.size <= signalingDefaults.seenSessionsMax) return;
-    const [oldest] = this.#seen;
-    if (oldest !== undefined) this.#seen.delete(oldest);
+    return this.#roster.underWay(false) < signalingDefaults.acceptingMax;
   }
 
   #handleInSession(peer: HeardPeer, envelope: SessionEnvelope, now: number): void {
@@ -330,6 +302,7 @@ export class Signaling {
       equalBytes(envelope.session, attempt.session.id) &&
       equalBytes(envelope.toBootNonce, this.#boot.nonce) &&
       envelope.sequence > attempt.received &&
+      envelope.sequence <= signalingDefaults.envelopesMax &&
       (type === "candidate" || attempt.session.initiator);
     if (!inPlace) {
       // A candidate that comes after its session opened is late, not wrong.
@@ -352,47 +325,18 @@ export class Signaling {
   // ── what we say ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   #hello(way: WayName, address: Address, wantsReply: boolean, to: NodeId = 0): void {
-    const envelope = encodeEnvelope({
-      type: "hello",
-      from: this.#self,
-      to,
-      boot: this.#boot,
-      wantsReply,
-    });
+    this.#send(way, address, this.#speaker.hello(to, wantsReply));
+  }
+
+  #send(way: WayName, address: Address, envelope: Uint8Array): void {
     this.#effects.push({ type: "send", way, address, envelope });
   }
 
-  #helloWhereDue(name: WayName, way: WayState, now: number): void {
-    const { broadcastHelloMs, relayHelloMs } = signalingDefaults;
-    const linked = new Set<Address | undefined>();
-    for (const peer of this.#roster) {
-      if (peer.links.size > 0) linked.add(peer.ways.get(name)?.address);
-    }
-    const strangers = [...way.addresses].some((address) => !linked.has(address));
-    const every = name === "broadcast" ? broadcastHelloMs : relayHelloMs;
-    if (now - way.helloAt < every || (name === "relay" && !strangers)) return;
-    way.helloAt = now;
-    this.#hello(name, toAll, name === "relay");
-  }
-
   #sendInSession(attempt: Attempt, type: SessionEnvelope["type"], payload: Uint8Array): void {
-    const { session } = attempt;
-    const peer = this.#roster.get(session.peer);
+    const peer = this.#roster.get(attempt.session.peer);
     const way = peer === undefined ? undefined : bestWay(peer);
     if (way === undefined) return; // unheard of by now: the attempt runs out
-    attempt.sent++;
-    const envelope = encodeEnvelope({
-      type,
-      from: this.#self,
-      to: session.peer,
-      boot: this.#boot,
-      toBootNonce: session.peerBoot.nonce,
-      session: session.id,
-      sequence: attempt.sent,
-      link: session.link,
-      payload,
-    });
-    this.#effects.push({ type: "send", way: way.name, address: way.address, envelope });
+    this.#send(way.name, way.address, this.#speaker.inSession(attempt, type, payload));
   }
 
   // ── attempts ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -416,22 +360,21 @@ export class Signaling {
   /** Unless there is such a link, or an attempt at it, or the last one is too recent. */
   #dial(peer: HeardPeer, link: DialledKind, now: number): void {
     if (peer.links.has(link) || peer.attempts.has(link) || !peer.redial[link].due(now)) return;
+    if (this.#roster.underWay(true) >= signalingDefaults.dialledMax) return; // its turn comes with a later tick
     const session = newSession(peer, link, this.#random);
     peer.attempts.set(link, { session, startedAt: now, sent: 0, received: 0 });
     this.#effects.push({ type: "dial", session });
   }
 
   #expire(peer: HeardPeer, now: number): void {
-    const { sessionMs, broadcastHelloMs } = signalingDefaults;
+    const { sessionMs } = signalingDefaults;
     for (const attempt of peer.attempts.values()) {
       if (now - attempt.startedAt < sessionMs) continue;
       this.#abandon(attempt, `not open after ${sessionMs} ms`);
       this.#giveUp(peer, attempt, now, true);
     }
     const heard = peer.ways.get("broadcast");
-    if (heard !== undefined && now - heard.heardAt > 3 * broadcastHelloMs) {
-      peer.ways.delete("broadcast");
-    }
+    if (heard !== undefined && isForgotten(heard.heardAt, now)) peer.ways.delete("broadcast");
   }
 
   #giveUp(peer: HeardPeer, attempt: Attempt, now: number, unreachable: boolean): void {
@@ -452,13 +395,4 @@ export class Signaling {
     peer.attempts.clear();
     this.#effects.push({ type: "gone", peer: peer.id, reason });
   }
-}
-
-/** A BroadcastChannel works without network; else the relay. */
-function bestWay(peer: HeardPeer): { name: WayName; address: Address } | undefined {
-  for (const name of ["broadcast", "relay"] as const) {
-    const way = peer.ways.get(name);
-    if (way !== undefined) return { name, address: way.address };
-  }
-  return undefined;
 }

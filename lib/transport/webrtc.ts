@@ -5,15 +5,17 @@
  * throws when nobody listens; `destroy` must always be called (a page has 499 connections and gets closed ones back late); without
  * `config` it would ask strangers' STUN servers; in object mode messages stay apart.
  *
+ * It is loaded when the first connection is opened, because loading it already looks for the platform's WebRTC.
+ *
  * Signals from afar are taken apart and put together again here, so that nothing else of simple-peer's can be reached through them.
  *
  * Not here: who dials (signaling.ts), who is at the other end (an `Authenticate`), heartbeats (link.ts).
  */
-import Peer from "simple-peer/simplepeer.min.js";
+import type Peer from "simple-peer/simplepeer.min.js";
 import { DecodeError } from "../base/errors.js";
+import * as wire from "../codec/wire.js";
 import type { Channel, ChannelHandlers } from "./channel.js";
 import type { Signal } from "./session.js";
-import * as wire from "./wire.js";
 
 /** What a Node process passes in; browsers have their own. */
 export interface RtcImplementation {
@@ -49,10 +51,9 @@ export function rtcAvailable(rtc: RtcImplementation | undefined): boolean {
 /** 16 KiB in all: safe in every browser (Chromium refuses messages above 256 KiB). */
 const messageBytesMax = 16 * 1024;
 
-/** The parts of simple-peer that its types leave out. */
+/** The part of simple-peer that its types leave out. */
 interface Inside {
   readonly _channel: RTCDataChannel | null;
-  readonly _pc: RTCPeerConnection;
 }
 
 export function openRtc(options: RtcOptions): RtcAttempt {
@@ -67,8 +68,10 @@ class Rtc implements RtcAttempt, Channel {
   readonly kind = "webrtc";
   readonly messageBytesMax = messageBytesMax;
   readonly #options: RtcOptions;
-  readonly #peer: Peer.Instance;
-  readonly #inside: Inside;
+  /** Undefined until simple-peer is loaded. */
+  #peer: (Peer.Instance & Inside) | undefined;
+  /** Signals that came before. */
+  #waiting: Signal[] = [];
   /** The session descriptions, of which the fingerprints are taken. */
   #local = "";
   #remote = "";
@@ -78,24 +81,37 @@ class Rtc implements RtcAttempt, Channel {
 
   constructor(options: RtcOptions) {
     this.#options = options;
-    this.#peer = new Peer({
-      initiator: options.initiator,
+    void import("simple-peer/simplepeer.min.js")
+      .then(({ default: loaded }) => this.#start(loaded))
+      .catch((error) => this.#end(String(error))); // not loaded, out of connections, or iceServers the platform refuses
+  }
+
+  #start(SimplePeer: typeof Peer): void {
+    if (this.#ended) return;
+    const { initiator, iceServers, rtc } = this.#options;
+    const peer = new SimplePeer({
+      initiator,
       objectMode: true,
-      config: { iceServers: [...options.iceServers] },
-      ...(options.rtc === undefined ? {} : { wrtc: options.rtc as never }),
-    });
-    this.#inside = this.#peer as unknown as Inside;
-    this.#peer.on("error", (error: Error) => this.#end(error.message));
-    this.#peer.on("close", () => this.#end("the channel closed"));
-    this.#peer.on("data", (data: unknown) => this.#receive(data));
-    this.#peer.on("signal", (data: unknown) => this.#say(data));
-    this.#peer.on("connect", () => this.#open());
+      config: { iceServers: [...iceServers] },
+      ...(rtc === undefined ? {} : { wrtc: rtc as never }),
+    }) as Peer.Instance & Inside;
+    this.#peer = peer;
+    peer.on("error", (error: Error) => this.#end(error.message));
+    peer.on("close", () => this.#end("the channel closed"));
+    peer.on("data", (data: unknown) => this.#receive(data));
+    peer.on("signal", (data: unknown) => this.#say(data));
+    peer.on("connect", () => this.#open());
+    for (const signal of this.#waiting.splice(0)) this.signal(signal);
   }
 
   // ── the attempt ─────────────────────────────────────────────────────────────────────────────────────────────────
 
   signal(signal: Signal): void {
     if (this.#ended) return;
+    if (this.#peer === undefined) {
+      this.#waiting.push(signal);
+      return;
+    }
     try {
       if (signal.type !== "candidate") this.#remote = utf8(signal.payload);
       this.#peer.signal(decodeSignal(signal));
@@ -122,7 +138,7 @@ class Rtc implements RtcAttempt, Channel {
       this.#end("not exactly one SHA-256 fingerprint");
       return;
     }
-    const channel = this.#inside._channel;
+    const channel = this.#peer?._channel;
     channel?.addEventListener?.("bufferedamountlow", () => this.#handlers?.drained());
     this.#options.onOpen(this, selfBinding, peerBinding);
   }
@@ -130,7 +146,7 @@ class Rtc implements RtcAttempt, Channel {
   // ── the channel ─────────────────────────────────────────────────────────────────────────────────────────────────
 
   get bufferedBytes(): number {
-    return this.#inside._channel?.bufferedAmount ?? 0;
+    return this.#peer?._channel?.bufferedAmount ?? 0;
   }
 
   listen(handlers: ChannelHandlers): void {
@@ -141,7 +157,7 @@ class Rtc implements RtcAttempt, Channel {
   }
 
   send(message: Uint8Array<ArrayBuffer>): boolean {
-    if (this.#ended || !this.#peer.connected) return false;
+    if (this.#ended || !this.#peer?.connected) return false;
     try {
       this.#peer.send(message);
       return true;
@@ -154,9 +170,9 @@ class Rtc implements RtcAttempt, Channel {
   close(): void {
     if (this.#ended) return;
     this.#ended = true;
-    const channel = this.#inside._channel;
+    const channel = this.#peer?._channel;
     if (channel?.readyState === "open" && channel.bufferedAmount > 0) channel.close();
-    else this.#peer.destroy();
+    else this.#peer?.destroy();
   }
 
   #receive(data: unknown): void {
@@ -171,7 +187,7 @@ class Rtc implements RtcAttempt, Channel {
   #end(reason: string): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#peer.destroy();
+    this.#peer?.destroy();
     if (this.#handlers === undefined) this.#options.onFailed(reason);
     else this.#handlers.closed(reason);
   }

@@ -1,36 +1,29 @@
 /**
- * Measuring: what runs is run in rounds, the candidates taking turns, and the median round counts.
+ * Measuring: candidates take turns in short rounds, and of each the rate counts that three quarters of its rounds stay below.
  *
- * Taking turns spreads what the machine does meanwhile over all of them; the median forgets the rounds it spoiled.
- *
- * @typedef {object} Cluster
- * @property {(count: number) => void} propose  proposes `count` commands and returns when all three nodes have applied them
- * @property {() => number[]} applied           the last index each node has applied
+ * Taking turns spreads over all of them what the machine does meanwhile; a high rank, rather than the mean, forgets the rounds in which
+ * something else had the processor.
  */
+import { Session } from "node:inspector/promises";
 
-const roundMs = 250;
-const rounds = 9;
-
-/** @param {number[]} values */
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-}
+const roundMs = 100;
+const rounds = 24;
+const warmUpRounds = 4;
 
 /**
- * Calls of each candidate per second. A first round warms up and is not counted.
+ * Calls of each candidate per second.
  * @param {(() => void)[]} candidates
  * @returns {number[]}
  */
 export function ratesOf(candidates) {
   const seen = candidates.map(() => /** @type {number[]} */ ([]));
-  for (let round = 0; round <= rounds; round++) {
+  for (let round = -warmUpRounds; round < rounds; round++) {
     candidates.forEach((run, i) => {
       const rate = rateOf(run);
-      if (round > 0) seen[i]?.push(rate);
+      if (round >= 0) seen[i]?.push(rate);
     });
   }
-  return seen.map(median);
+  return seen.map((rates) => rates.sort((a, b) => a - b)[Math.floor(rounds * 0.75)] ?? Number.NaN);
 }
 
 /** @param {() => void} run */
@@ -47,19 +40,28 @@ function rateOf(run) {
 }
 
 /**
- * Bytes that one call of `run` allocates on the heap: the heap's growth over runs too short for a collection.
- * Needs `node --expose-gc`.
- * @param {() => void} run
- * @param {number} calls  in one run; they must fit the young generation
+ * Bytes that one call of `run` allocates, whether they are collected meanwhile or not (V8's sampling profiler, within a few percent).
+ * @param {() => void} run  warmed up
+ * @param {number} calls
  */
-export function bytesAllocated(run, calls) {
-  const seen = [];
-  for (let round = 0; round < rounds; round++) {
-    globalThis.gc?.();
-    const before = process.memoryUsage();
-    for (let i = 0; i < calls; i++) run();
-    const after = process.memoryUsage();
-    seen.push((after.heapUsed + after.external - before.heapUsed - before.external) / calls);
-  }
-  return median(seen);
+export async function bytesAllocated(run, calls) {
+  const session = new Session();
+  session.connect();
+  await session.post("HeapProfiler.startSampling", {
+    samplingInterval: 4096,
+    includeObjectsCollectedByMajorGC: true,
+    includeObjectsCollectedByMinorGC: true,
+  });
+  for (let i = 0; i < calls; i++) run();
+  const { profile } = await session.post("HeapProfiler.stopSampling");
+  session.disconnect();
+  return sizeOf(profile.head) / calls;
+}
+
+/**
+ * @param {import("node:inspector").HeapProfiler.SamplingHeapProfileNode} node
+ * @returns {number}
+ */
+function sizeOf(node) {
+  return node.children.reduce((sum, child) => sum + sizeOf(child), node.selfSize);
 }

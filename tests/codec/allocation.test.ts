@@ -8,7 +8,6 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
 import { decodeMessage, decodeMessages } from "../../lib/codec/raftpb.js";
-import { decodeConfChangeV2 } from "../../lib/codec/raftpb-confchange.js";
 import { decodeConfState, decodeEntry } from "../../lib/codec/raftpb-log.js";
 import { bytesOf } from "./records.js";
 
@@ -42,7 +41,6 @@ const rows: [string, (bytes: Uint8Array) => unknown, string, number, string][] =
   ["messages with a snapshot", decodeMessages, "08 0808 4a04 1202 1001", 4, ""],
   ["messages with a context", decodeMessages, "05 0808 620161", 2, ""],
   ["unknown fields", decodeEntry, "2807 1001", 2, ""],
-  ["changes", decodeConfChangeV2, "1200", 1, ""],
   ["fields without end that say nothing", decodeConfState, "2800", 1, ""],
 ];
 test.each(rows)("%s", (_, decode, repeated, fields, first) => {

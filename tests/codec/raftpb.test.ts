@@ -8,12 +8,6 @@ import {
   encodeMessages,
 } from "../../lib/codec/raftpb.js";
 import {
-  decodeConfChange,
-  decodeConfChangeV2,
-  encodeConfChange,
-  encodeConfChangeV2,
-} from "../../lib/codec/raftpb-confchange.js";
-import {
   confStateIdsMax,
   decodeConfState,
   decodeEntry,
@@ -26,6 +20,13 @@ import {
   encodeSnapshot,
   encodeSnapshotMetadata,
 } from "../../lib/codec/raftpb-log.js";
+import {
+  changesMax,
+  decodeConfChangeV1,
+  decodeConfChangeV2,
+  encodeConfChangeV1,
+  encodeConfChangeV2,
+} from "../../lib/core/confchange-codec.js";
 import type { ConfChangeSingle, MessageType } from "../../lib/core/types.js";
 import { bytesOf, confState, entry, message, snapshot, text } from "./records.js";
 
@@ -92,16 +93,16 @@ describe("golden bytes that are read and written alike", () => {
     [
       "ConfChange, add learner 4",
       "10031804",
-      decodeConfChange,
+      decodeConfChangeV1,
       learner,
-      () => encodeConfChange(learner),
+      () => encodeConfChangeV1(learner),
     ],
     [
       "ConfChange, add learner 4, 3.6",
       "080010031804",
-      decodeConfChange,
+      decodeConfChangeV1,
       learner,
-      () => encodeConfChange(learner, "written"),
+      () => encodeConfChangeV1(learner, "written"),
     ],
     [
       "ConfChangeV2, explicit",
@@ -233,7 +234,7 @@ describe("what must not come from the network", () => {
   });
 
   test("changes of unknown kind are refused", () => {
-    expect(() => decodeConfChange(bytesOf("1004"))).toThrow(/ConfChangeType 4/);
+    expect(() => decodeConfChangeV1(bytesOf("1004"))).toThrow(/ConfChangeType 4/);
     expect(() => decodeConfChangeV2(bytesOf("12020804"))).toThrow(/ConfChangeType 4/);
     expect(() => decodeConfChangeV2(bytesOf("0803"))).toThrow(/transition 3/);
   });
@@ -262,7 +263,7 @@ describe("what cannot be written", () => {
     expect(() => encodeMessage({ ...vote, term: 2 ** 53 })).toThrow(InvariantError);
     expect(() => encodeHardState({ term: 1, vote: -1, commit: 0 })).toThrow(InvariantError);
     expect(() => encodeConfState(confState({ voters: [-1] }))).toThrow(InvariantError);
-    expect(() => encodeConfChange({ ...learner, nodeId: -1 })).toThrow(InvariantError);
+    expect(() => encodeConfChangeV1({ ...learner, nodeId: -1 })).toThrow(InvariantError);
     expect(() => encodeEntry(entry({ index: 1.5 }))).toThrow(InvariantError);
   });
 });
@@ -359,7 +360,7 @@ describe("fields of a later schema", () => {
   ][] = [
     ["Entry", "1002", decodeEntry, encodeEntry],
     ["Snapshot", "12060a0228001007", decodeSnapshot, encodeSnapshot],
-    ["ConfChange", "1003", decodeConfChange, encodeConfChange],
+    ["ConfChange", "1003", decodeConfChangeV1, encodeConfChangeV1],
     ["ConfChangeV2", "0801", decodeConfChangeV2, encodeConfChangeV2],
   ];
   test.each(rows)("are kept in %s and written again", (_, known, decode, encode) => {
@@ -396,6 +397,12 @@ describe("bounds", () => {
     const packed = new Uint8Array(confStateIdsMax + 4).fill(1);
     packed.set(bytesOf("0a8120"));
     expect(() => decodeConfState(packed)).toThrow(/more than 4096 ids/);
+  });
+
+  test(`a change of more than ${changesMax} steps is refused`, () => {
+    const steps = (count: number): Uint8Array => bytesOf("1200".repeat(count));
+    expect(decodeConfChangeV2(steps(changesMax)).changes).toHaveLength(changesMax);
+    expect(() => decodeConfChangeV2(steps(changesMax + 1))).toThrow(/more than 1024 changes/);
   });
 });
 

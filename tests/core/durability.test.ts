@@ -222,6 +222,23 @@ describe("entries replaced while they are written (A, B, A again)", () => {
     expect(solo.status.unstableCount).toBe(0);
   });
 
+  it("do not count by a write of the new term that spoke of them before they were replaced", () => {
+    const solo = new Solo();
+    solo.step("MsgApp", 2, { term: 1, entries: entriesOf([1]) });
+    const first = written(solo.node.ready());
+    solo.step("MsgHeartbeat", 3, { term: 2 });
+    // Told again with this one, that entry 1 of term 1 is in memory only.
+    const second = written(solo.node.ready());
+    solo.step("MsgApp", 3, { term: 2, entries: entriesOf([2]) });
+    const third = written(solo.node.ready());
+    solo.node.persisted(first);
+    solo.node.persisted(second);
+    expect(solo.status.unstableCount).toBe(1);
+    expect(solo.logged.at(-1)).toMatch(/mismatched with entry at \(1,2\) in unstable log/);
+    solo.node.persisted(third);
+    expect(solo.status.unstableCount).toBe(0);
+  });
+
   it("are written again from where they changed, even in the middle of what is being written", () => {
     const solo = new Solo();
     solo.step("MsgApp", 2, { term: 1, entries: entriesOf([1, 1, 1]) });

@@ -131,6 +131,46 @@ describe("a change of membership", () => {
   });
 });
 
+describe("a learner", () => {
+  it("receives everything, and neither votes in commits nor campaigns, until it is promoted", () => {
+    const cluster = new Cluster(3, {}, [3]);
+    cluster.elect(1);
+    cluster.isolate(2);
+    cluster.node(1).propose(bytes("a"));
+    cluster.settle();
+    expect(cluster.node(1).basicStatus().commit).toBe(1);
+    cluster.heal();
+    cluster.tick(2);
+    expect(cluster.peer(3).commands).toEqual(["a"]);
+    expect(cluster.node(3).campaign()).toEqual({ accepted: false, reason: "notPromotable" });
+    cluster.node(1).proposeConfChange(change("v3"));
+    cluster.settle();
+    cluster.isolate(1);
+    cluster.tick(15, [2, 3]);
+    expect(cluster.leaders()).not.toEqual([1]);
+    expect(cluster.node(3).status().confState).toEqual(confStateOf([1, 2, 3]));
+  });
+
+  it("that was a voter votes on in the outgoing half until that is left", () => {
+    const cluster = new Cluster(3);
+    cluster.elect(1);
+    cluster.node(1).proposeConfChange(change("l3", "jointExplicit"));
+    cluster.settle();
+    expect(cluster.node(3).status().confState).toMatchObject({ learners: [], learnersNext: [3] });
+    cluster.isolate(2);
+    // Of the outgoing half 1 and 3 are a majority, of the incoming one 1 alone is not.
+    cluster.node(1).propose(bytes("x"));
+    cluster.settle();
+    const { commit, lastIndex } = cluster.node(1).basicStatus();
+    expect(commit).toBe(lastIndex - 1);
+    cluster.heal();
+    cluster.tick(2);
+    cluster.node(1).proposeConfChange(change(""));
+    cluster.settle();
+    expect(cluster.node(3).status().confState).toEqual(confStateOf([1, 2], [3]));
+  });
+});
+
 describe("a change is refused, and says why", () => {
   it.each([
     { name: "while another is not applied", prior: "v4", steps: "v5", reason: "pendingConfChange" },
@@ -217,6 +257,22 @@ describe("leaving a joint configuration by itself", () => {
     expect(solo.status).toMatchObject({ applied: 4, lastIndex: 5 });
     solo.ack(2, 5);
     expect(solo.status.confState).toEqual(confStateOf([1, 2]));
+  });
+
+  it("is proposed once, and not while an earlier entry is applied that may be such a change", () => {
+    const start = { log: [1, 1, 1], conf: joint, hardState: { commit: 1 }, applyBytesMax: 1 };
+    const solo = new Solo(start).lead();
+    solo.step("MsgAppResp", 2, { index: 4 });
+    // One entry at a time: 2 and 3 are inherited.
+    for (const [applied, lastIndex] of [
+      [2, 4],
+      [3, 5],
+      [4, 5],
+    ] as const) {
+      expect(solo.node.ready().committedEntries.map(({ index }) => index)).toEqual([applied]);
+      solo.node.applied(applied);
+      expect(solo.status.lastIndex).toBe(lastIndex);
+    }
   });
 
   it("is not proposed by a leader that hands over; its successor does", () => {

@@ -3,7 +3,8 @@
  * one membership change at a time (§4.1), and what a snapshot may replace (§5.3). One test per claim.
  */
 import { describe, expect, test } from "vitest";
-import type { ConfChangeV2, Message, Term } from "../../lib/core/types.js";
+import { must } from "../../lib/base/assert.js";
+import type { ConfChangeV2, Message, Term, Write } from "../../lib/core/types.js";
 import { confState, message, snapshot } from "../codec/records.js";
 import { bytes, entriesOf, Member, Network, type Start, votersOnly } from "./network.js";
 
@@ -123,6 +124,24 @@ describe("§3.8 what is said only once it is durable", () => {
       [2, 3],
     ]);
     expect(member.node.status().unstableCount).toBe(0);
+  });
+
+  test("§3.8 … nor do entries that were replaced and came back: the disk will drop them once more", () => {
+    const { node } = one();
+    const write = (heard: Message): Write => {
+      node.step(heard);
+      return must(node.ready().write, "entries are to be written");
+    };
+    const first = write(append(1, 0, 0, [1, 1]));
+    const other = write(append(2, 0, 0, [2]));
+    const again = write(append(3, 0, 0, [1, 1]));
+    for (const done of [first, other]) {
+      const answers = node.persisted(done);
+      expect(answers.filter(({ term }) => term === 3)).toEqual([]);
+      expect(node.status().unstableCount).toBe(2);
+    }
+    expect(node.persisted(again)).toMatchObject([{ type: "MsgAppResp", term: 3, index: 2 }]);
+    expect(node.status().unstableCount).toBe(0);
   });
 });
 

@@ -198,16 +198,40 @@ describe("requestSnapshot", () => {
     expect(reach().node.requestSnapshot()).toEqual({ accepted: false, reason });
   });
 
-  it("is given up by who campaigns, and outlives a change of leader", () => {
-    const solo = follower();
-    solo.node.requestSnapshot();
-    expect(solo.tell("MsgHeartbeat", 3, { term: 3 }).at(-1)).toMatchObject({
-      to: 3,
-      requestSnapshot: 2,
-    });
-    solo.node.campaign();
-    solo.drain();
-    expect(solo.tell("MsgHeartbeat", 2).at(-1)).toMatchObject({ type: "MsgHeartbeatResp" });
+  it("is given up by who campaigns, with the term, and after an election timeout", () => {
+    const ends: readonly ((solo: Solo) => void)[] = [
+      (solo) => {
+        solo.node.campaign();
+        solo.drain();
+      },
+      (solo) => solo.tell("MsgHeartbeat", 3, { term: 3 }),
+      (solo) => {
+        for (let i = 0; i < 10; i++) {
+          solo.node.tick();
+          solo.tell("MsgHeartbeat", 2);
+        }
+      },
+    ];
+    for (const end of ends) {
+      const solo = follower();
+      solo.node.requestSnapshot();
+      end(solo);
+      const from = solo.status.leader || 2;
+      const answers = solo.tell("MsgHeartbeat", from, { term: solo.status.term });
+      expect(answers).toMatchObject([{ type: "MsgHeartbeatResp" }]);
+    }
+  });
+
+  it("stops nothing for good where the follower is needed for the quorum", () => {
+    const cluster = new Cluster(3);
+    cluster.elect(1);
+    cluster.propose(1, "a");
+    cluster.isolate(2);
+    cluster.node(3).requestSnapshot();
+    cluster.propose(1, "b");
+    for (let i = 0; i < 40; i++) cluster.tick(1);
+    expect(cluster.peer(1).commands).toEqual(["a", "b"]);
+    expect(cluster.peer(3).commands).toEqual(["a", "b"]);
   });
 
   it("makes the leader send one that is new enough, when there is one", () => {
@@ -343,12 +367,12 @@ describe("other knobs", () => {
     const solo = new Solo().lead();
     solo.ack(2);
     solo.propose("a");
-    expect(solo.node.inflightsFootprint).toBeGreaterThan(0);
+    expect(solo.status.inflightsBytes).toBeGreaterThan(0);
     solo.node.releaseInflights();
     expect(solo.peer(2).inflight).toBe(1);
     solo.ack(2);
     solo.node.releaseInflights();
-    expect(solo.node.inflightsFootprint).toBe(0);
+    expect(solo.status.inflightsBytes).toBe(0);
     solo.propose("b");
     expect(solo.peer(2).inflight).toBe(1);
   });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { Cluster } from "./cluster.js";
+import { foundingState } from "../../lib/core/config.js";
+import { Cluster, confStateOf, Disk } from "./cluster.js";
 
 describe("three nodes", () => {
   it("elect one leader by time alone, and replicate what it is told", () => {
@@ -34,5 +35,28 @@ describe("three nodes", () => {
     cluster.tick(3);
     expect(cluster.count("MsgSnap", 3)).toBe(1);
     expect(cluster.peer(3).commands).toEqual(["a", "b", "c"]);
+  });
+});
+
+describe("a cluster is founded by one node", () => {
+  it("and whoever joins is sent a snapshot, with the configuration in it", () => {
+    const cluster = new Cluster(0);
+    const founder = new Disk(confStateOf([1]));
+    Object.assign(founder, foundingState(confStateOf([1])));
+    cluster.add(1, founder);
+    cluster.add(2, new Disk(confStateOf([])));
+    cluster.elect(1);
+    cluster.propose(1, "a");
+    cluster.node(1).proposeConfChange({
+      transition: "auto",
+      changes: [{ type: "ConfChangeAddLearnerNode", nodeId: 2 }],
+      context: new Uint8Array(0),
+      unknown: undefined,
+    });
+    cluster.settle();
+    cluster.tick(2);
+    expect(cluster.count("MsgSnap", 2)).toBe(1);
+    expect(cluster.peer(2).commands).toEqual(["a"]);
+    expect(cluster.node(2).status().confState).toEqual(confStateOf([1], [2]));
   });
 });

@@ -275,7 +275,7 @@ describe("progress", () => {
     solo.ack(2);
     solo.propose("a", "b", "c");
     solo.ack(2, 2);
-    solo.tell("MsgAppResp", 2, { reject: true, index: 4, rejectHint: 1, logTerm: 1 });
+    solo.tell("MsgAppResp", 2, { reject: true, index: 4, rejectHint: 3, logTerm: 1 });
     expect(solo.peer(2)).toMatchObject({ state: "probe", match: 2 });
     expect(solo.sent.at(-1)).toMatchObject({ type: "MsgApp", to: 2, index: 2 });
   });
@@ -470,8 +470,10 @@ describe("a proposal", () => {
     expect(solo.node.proposalFate(2, 1)).toBe("committed");
     expect(solo.node.proposalFate(3, 1)).toBe("pending");
     solo.tell("MsgApp", 3, { term: 2, index: 2, logTerm: 1, entries: entriesOf([2], 3) });
-    expect(solo.node.proposalFate(3, 1)).toBe("overwritten");
+    // Replaced here; but it may stand in another log, whose owner leads next.
+    expect(solo.node.proposalFate(3, 1)).toBe("pending");
     solo.tell("MsgHeartbeat", 3, { term: 2, commit: 3 });
+    expect(solo.node.proposalFate(3, 1)).toBe("overwritten");
     solo.node.compacted(2);
     expect(solo.node.proposalFate(1, 1)).toBe("unknown");
   });
@@ -514,12 +516,16 @@ describe("limits", () => {
   });
 
   it("share one budget among several Readys that are not applied yet", () => {
-    const solo = new Solo({ log: Array(5).fill(1), applyBytesMax: 40, hardState: { commit: 2 } });
-    expect(solo.node.ready().committedEntries).toHaveLength(2);
-    solo.step("MsgHeartbeat", 2, { commit: 5 });
-    expect(solo.node.ready().committedEntries.map(({ index }) => index)).toEqual([3, 4]);
-    expect(solo.node.ready().committedEntries).toEqual([]);
-    solo.node.applied(2);
-    expect(solo.node.ready().committedEntries.map(({ index }) => index)).toEqual([5]);
+    // 9 bytes each: 18, 36, and then there is room for none; but one is always handed out.
+    const solo = new Solo({ log: Array(8).fill(1), applyBytesMax: 40, hardState: { commit: 2 } });
+    const handedOut = () => solo.node.ready().committedEntries.map(({ index }) => index);
+    expect(handedOut()).toEqual([1, 2]);
+    solo.step("MsgHeartbeat", 2, { commit: 4 });
+    expect(handedOut()).toEqual([3, 4]);
+    solo.step("MsgHeartbeat", 2, { commit: 7 });
+    expect(handedOut()).toEqual([5]);
+    expect(handedOut()).toEqual([]);
+    solo.node.applied(4);
+    expect(handedOut()).toEqual([6, 7]);
   });
 });

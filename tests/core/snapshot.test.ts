@@ -33,13 +33,14 @@ describe("a leader sends a snapshot", () => {
   });
 
   it("only to who has been heard from", () => {
-    const solo = compacted();
+    let available = false;
+    const solo = compacted({ snapshot: () => (available ? snapshotOf(5, 1) : undefined) });
     refuse(solo);
-    solo.node.reportSnapshot(2, "failed");
     solo.node.setCheckQuorum(true);
     solo.tell("MsgHeartbeatResp", 3);
     solo.tick(10);
-    expect(solo.peer(2).recentActive).toBe(false);
+    expect(solo.peer(2)).toMatchObject({ recentActive: false, isPaused: false });
+    available = true;
     expect(typesOf(solo.propose("a"))).not.toContain("MsgSnap>2");
     expect(typesOf(solo.tell("MsgHeartbeatResp", 2))).toEqual(["MsgSnap>2"]);
   });

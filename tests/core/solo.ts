@@ -32,7 +32,7 @@ export type Start = {
   readonly conf?: Partial<ConfState>;
   readonly compacted?: { readonly index: Index; readonly term: Term };
   readonly applied?: Index;
-} & Partial<Omit<Config, "id">>;
+} & Partial<Omit<Config, "id" | "log">>; // `log` is the entries here
 
 /** Entries of the given terms, from `first` on. */
 export function entriesOf(terms: readonly Term[], first: Index = 1): Entry[] {

@@ -78,6 +78,7 @@ describe("a message from outside is refused", () => {
   const entry = entriesOf([1])[0] as ReturnType<typeof entriesOf>[number];
   it.each<{ what: string; type: MessageType; fields: Partial<Message> }>([
     { what: "a term that elections cannot reach", type: "MsgVote", fields: { term: 2 ** 52 } },
+    { what: "a term far beyond ours", type: "MsgHeartbeat", fields: { term: 2 ** 32 + 1 } },
     { what: "a term that is no number", type: "MsgVote", fields: { term: Number.NaN } },
     { what: "a negative term", type: "MsgHeartbeat", fields: { term: -1 } },
     { what: "no term where one belongs", type: "MsgApp", fields: { term: 0 } },

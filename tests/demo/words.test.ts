@@ -76,7 +76,18 @@ describe("the room in one sentence", () => {
       [me, peer(2), peer(3)],
       "electing a leader: writing waits for a moment",
     ],
-    ["joining", status({ role: "joining" }), [me], "joining: the others are letting this tab in"],
+    [
+      "joining, and somebody is there",
+      status({ role: "joining" }),
+      [me, peer(2)],
+      "joining: the others are letting this tab in",
+    ],
+    [
+      "joining, and nobody is there",
+      status({ role: "joining" }),
+      [me],
+      "joining: waiting for somebody who is in to have the board open",
+    ],
     [
       "halted comes before all else",
       status({ halted: "STORE_WENT_BACK" }),

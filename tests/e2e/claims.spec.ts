@@ -1,6 +1,6 @@
 /** Two claim the same card: one has it, the other is told so. */
 import { expect, type Page, test } from "@playwright/test";
-import { addCard, agree, cardIn, openVoters, patient, showCard } from "./tabs.js";
+import { addCard, agree, cardIn, crash, leaderOf, openVoters, patient, showCard } from "./tabs.js";
 
 /** Claims a card and says how it went, as the caller was told. */
 const claim = (page: Page, id: string): Promise<string> =>
@@ -69,6 +69,27 @@ test("a fight: 100 rounds, 100 winners, 0 double", async ({ context }) => {
     await expect(page.locator(".card")).toHaveCount(0);
   }
   await agree(pages);
+});
+
+test("a fight goes on over the death of the leader, and still nobody wins twice", async ({
+  context,
+}) => {
+  test.slow();
+  const pages = await openVoters(context, 3);
+  const { leader, followers } = await leaderOf(pages);
+  const [starter] = followers as [Page];
+  await starter.getByRole("button", { name: "fight for it" }).click();
+  await expect
+    .poll(() =>
+      starter.locator("#fight-progress").evaluate((bar: HTMLProgressElement) => bar.value),
+    )
+    .toBeGreaterThan(10);
+
+  await crash(leader);
+
+  await expect(starter.locator("#fight-tally")).toHaveText("100 rounds, 100 winners, 0 double", {
+    timeout: 90_000,
+  });
 });
 
 test("a fight ends at the second press, in whichever tab", async ({ context }) => {

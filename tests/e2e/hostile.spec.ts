@@ -48,6 +48,7 @@ test("ids that are names of Object.prototype are unknown ids", async ({ context 
 test("input that the schemas refuse is refused at once, with the rule", async ({ context }) => {
   const page = await openTab(context);
   await writable(page);
+  await addCard(page, "After the leader's own first entry");
   const commit = await page.evaluate(() => globalThis.room?.status.commit);
   const cases: [string, unknown][] = [
     ["addCard", undefined],

@@ -8,9 +8,12 @@ import {
   addCard,
   agree,
   crash,
+  haveVoters,
+  idOf,
   leaderOf,
   openTab,
   openVoters,
+  patient,
   showCard,
   writable,
 } from "./tabs.js";
@@ -22,35 +25,48 @@ async function timeToWrite(page: Page, title: string): Promise<number> {
   return Math.round(performance.now() - start);
 }
 
-test("the leader's tab is closed, and work goes on", async ({ context }) => {
-  const pages = await openVoters(context, 3);
-  await addCard(pages[0] as Page, "Before");
-  await showCard(pages, "Before");
-  const { leader, followers } = await leaderOf(pages);
+/** Adds cards in this tab, one after the other, and reports each as soon as it is acknowledged. */
+async function addCardsForever(page: Page, name: string): Promise<void> {
+  await page.evaluate((name) => {
+    const here = globalThis as unknown as {
+      acknowledged(title: string): Promise<void>;
+      done?: number;
+    };
+    void (async () => {
+      for (let number = 1; here.done === undefined; number++) {
+        const title = `${name}: ${number}`;
+        await globalThis.room?.do.addCard({ title, column: "todo" });
+        await here.acknowledged(title);
+      }
+    })();
+  }, name);
+}
 
-  await leader.close();
-  const took = await timeToWrite(followers[0] as Page, "After");
+const titlesOn = (page: Page): Promise<string[]> =>
+  page.evaluate(() =>
+    Object.values(globalThis.room?.committed.cards ?? {}).map(({ title }) => title),
+  );
 
-  console.log(`leader's tab closed: the next command acknowledged after ${took} ms`);
-  await showCard(followers, "Before");
-  await showCard(followers, "After");
-  await agree(followers);
-});
+const ends: [string, (page: Page) => Promise<void>][] = [
+  ["tab is closed", (page) => page.close()],
+  ["renderer is killed", crash],
+];
 
-test("the leader's renderer is killed, and work goes on", async ({ context }) => {
-  const pages = await openVoters(context, 3);
-  await addCard(pages[0] as Page, "Before");
-  await showCard(pages, "Before");
-  const { leader, followers } = await leaderOf(pages);
+for (const [how, end] of ends)
+  test(`the leader's ${how}, and work goes on`, async ({ context }) => {
+    const pages = await openVoters(context, 3);
+    await addCard(pages[0] as Page, "Before");
+    await showCard(pages, "Before");
+    const { leader, followers } = await leaderOf(pages);
 
-  await crash(leader);
-  const took = await timeToWrite(followers[0] as Page, "After");
+    await end(leader);
+    const took = await timeToWrite(followers[0] as Page, "After");
 
-  console.log(`leader's renderer killed: the next command acknowledged after ${took} ms`);
-  await showCard(followers, "Before");
-  await showCard(followers, "After");
-  await agree(followers);
-});
+    console.log(`the leader's ${how}: the next command acknowledged after ${took} ms`);
+    await showCard(followers, "Before");
+    await showCard(followers, "After");
+    await agree(followers);
+  });
 
 test("two of three are closed, one after the other, and the last goes on", async ({ context }) => {
   const pages = await openVoters(context, 3);
@@ -74,15 +90,49 @@ test("two of three are killed at once: the last one adopts them and goes on", as
   await showCard([last], "After");
 });
 
+test("no acknowledged card is lost or doubled while leaders die and tabs come", async ({
+  context,
+}) => {
+  test.slow();
+  const acknowledged: string[] = [];
+  await context.exposeFunction("acknowledged", (title: string) => acknowledged.push(title));
+  let pages = await openVoters(context, 3);
+  await Promise.all(pages.map((page, tab) => addCardsForever(page, `tab ${tab}`)));
+
+  for (let death = 1; death <= 3; death++) {
+    await expect.poll(() => acknowledged.length).toBeGreaterThan(death * 30);
+    const { leader, followers } = await leaderOf(pages);
+    await crash(leader);
+    await leader.close();
+    const newcomer = await openTab(context);
+    pages = [...followers, newcomer];
+    await addCardsForever(newcomer, `newcomer ${death}`);
+    await haveVoters(pages, 3);
+  }
+  await expect.poll(() => acknowledged.length).toBeGreaterThan(200);
+
+  await Promise.all(
+    pages.map((page) => page.evaluate(() => Object.assign(globalThis, { done: 1 }))),
+  );
+  const expected = [...acknowledged];
+  for (const page of pages)
+    await expect(async () => {
+      const titles = await titlesOn(page);
+      expect(new Set(titles).size, "titles that appear once").toBe(titles.length);
+      expect(expected.filter((title) => !titles.includes(title))).toEqual([]);
+    }).toPass(patient);
+  await agree(pages);
+});
+
 test("a reload takes the tab's place again", async ({ context }) => {
   const pages = await openVoters(context, 3);
   const [page] = pages as [Page, Page, Page];
   await addCard(page, "Before");
-  const before = await page.evaluate(() => globalThis.room?.me.id);
+  const before = await idOf(page);
   await page.reload();
   await writable(page);
   await showCard([page], "Before");
-  expect(await page.evaluate(() => globalThis.room?.me.id)).toBe(before);
+  expect(await idOf(page)).toBe(before);
   await addCard(page, "After");
   await showCard(pages, "After");
 });

@@ -29,29 +29,26 @@ async function shareBoard(context: BrowserContext, url: string): Promise<void> {
   await agree(followers);
 }
 
+/** The browser's own way of having no candidates: relayed ones only, and no TURN server to relay them. Runs in the page. */
+function withoutCandidates(): void {
+  const Original = globalThis.RTCPeerConnection;
+  globalThis.RTCPeerConnection = class extends Original {
+    constructor(configuration?: RTCConfiguration) {
+      super({ ...configuration, iceServers: [], iceTransportPolicy: "relay" });
+    }
+  };
+}
+
 test("without any candidate, tabs fall back to BroadcastChannel", async ({ context }) => {
   test.slow();
-  // The browser's own way of having no candidates: relayed ones only, and no TURN server to relay them.
-  await context.addInitScript(() => {
-    const Original = globalThis.RTCPeerConnection;
-    globalThis.RTCPeerConnection = class extends Original {
-      constructor(configuration?: RTCConfiguration) {
-        super({ ...configuration, iceServers: [], iceTransportPolicy: "relay" });
-      }
-    };
-  });
+  await context.addInitScript(withoutCandidates);
   await shareBoard(context, "/");
 });
 
 test("what goes over BroadcastChannel is sealed", async ({ context }) => {
   test.slow();
+  await context.addInitScript(withoutCandidates);
   await context.addInitScript(() => {
-    const Original = globalThis.RTCPeerConnection;
-    globalThis.RTCPeerConnection = class extends Original {
-      constructor(configuration?: RTCConfiguration) {
-        super({ ...configuration, iceServers: [], iceTransportPolicy: "relay" });
-      }
-    };
     // Everything that the page posts, as text in which any byte string of ASCII can be found.
     const posted: string[] = [];
     Object.assign(globalThis, { posted });

@@ -51,6 +51,28 @@ test("an invite brings another profile in, and is taken out of the address bar",
   await elsewhere.close();
 });
 
+test("an invited tab that finds nobody says so, shows no board, and joins when somebody comes", async ({
+  context,
+  browser,
+}) => {
+  const host = await openTab(context);
+  await addCard(host, "Before");
+  const invite = await inviteOf(host);
+  await host.close();
+
+  const elsewhere = await browser.newContext();
+  const guest = await elsewhere.newPage();
+  await guest.goto(invite);
+  await expect(guest.locator("#sentence")).toContainText("joining: waiting for somebody", patient);
+  await expect(guest.locator("#board")).toBeHidden();
+
+  const reopened = await openTab(context);
+  await showCard([guest, reopened], "Before");
+  await addCard(guest, "After");
+  await showCard([reopened], "After");
+  await elsewhere.close();
+});
+
 test("without a majority the page says whom it waits for; with one again, it writes", async ({
   context,
   browser,
@@ -82,6 +104,48 @@ test("without a majority the page says whom it waits for; with one again, it wri
   await addCard(reopened, "After");
   await showCard([reopened, phone], "After");
   await agree([reopened, phone]);
+  await elsewhere.close();
+});
+
+test("while the only voter is away, the other one says whom it waits for", async ({
+  context,
+  browser,
+}) => {
+  await nameDevice(context, "Kitchen tablet");
+  const tablet = await openTab(context);
+  const elsewhere = await browser.newContext();
+  const phone = await openTab(elsewhere, await inviteOf(tablet));
+  await addCard(phone, "Before");
+  await tablet.close();
+  await expect(phone.locator("#sentence")).toHaveText(
+    "waiting for one peer of the Kitchen tablet",
+    patient,
+  );
+  const pending = addCard(phone, "While alone");
+  const reopened = await openTab(context);
+  await pending;
+  await showCard([reopened, phone], "While alone");
+  await elsewhere.close();
+});
+
+test("a profile whose storage is wiped stops and says so; the others go on", async ({
+  context,
+  browser,
+}) => {
+  const home = await openTabs(context, 2);
+  const elsewhere = await browser.newContext();
+  const phone = await openTab(elsewhere, await inviteOf(home[0] as Page));
+  await haveVoters([...home, phone], 3);
+  await addCard(phone, "Before");
+  await showCard(home, "Before");
+
+  const session = await elsewhere.newCDPSession(phone);
+  const { origin } = new URL(phone.url());
+  await session.send("Storage.clearDataForOrigin", { origin, storageTypes: "all" });
+
+  await expect(phone.locator("#sentence")).toContainText("this tab has stopped for good", patient);
+  await addCard(home[0] as Page, "After");
+  await showCard(home, "After");
   await elsewhere.close();
 });
 

@@ -2,6 +2,7 @@
  * What the stories have in common: opening tabs, and waiting until a room is as a sentence says.
  *
  * Everything waits for a condition in the page, through `globalThis.room`; nothing sleeps. One browser context is one profile.
+ * A tab behind another one has a frame a second, and Playwright's mouse waits for two: `bringToFront` saves seconds, nothing else.
  */
 import { type BrowserContext, expect, type Page } from "@playwright/test";
 import type { BoardRoom } from "../../demo/src/opening.js";
@@ -78,6 +79,11 @@ export async function leaderOf(
   }).toPass(patient);
   const leader = leaders[0] as Page;
   return { leader, followers: pages.filter((page) => page !== leader) };
+}
+
+/** Which peer this tab is. */
+export async function idOf(page: Page): Promise<number> {
+  return await page.evaluate(() => (globalThis.room as BoardRoom).me.id);
 }
 
 /** Adds a card by the API and answers its id, once it is committed and applied in that tab. */

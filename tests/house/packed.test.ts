@@ -10,6 +10,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { openFileStore } from "logboom/file";
 import { attachRelay, type Relay } from "logboom/relay";
 import { type Browser, chromium } from "playwright";
 import * as vite from "vite";
@@ -136,10 +137,11 @@ describe("in a fresh Vite project", { timeout: 120_000 }, () => {
 
 describe("in Node", { timeout: 60_000 }, () => {
   const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  // simple-peer asks for `window` when it is loaded; that is why logboom itself loads logboom/webrtc on demand.
-  const asks = ["./webrtc", "./package.json"];
+  // simple-peer asks for `window` when it is loaded, which is why logboom loads logboom/webrtc on demand; a worker's program
+  // runs in its worker.
+  const others = ["./webrtc", "./opfs-worker", "./package.json"];
   const names = Object.keys(exports)
-    .filter((subPath) => !asks.includes(subPath))
+    .filter((subPath) => !others.includes(subPath))
     .map((subPath) => `logboom${subPath.slice(1)}`);
 
   test.each(names)(
@@ -175,12 +177,26 @@ describe("its command", { timeout: 60_000 }, () => {
     expect(await once(child, "exit")).toEqual([0, null]);
   });
 
+  test("logboom inspect tells a store from an empty folder", async () => {
+    const directory = join(project, "store");
+    mkdirSync(directory);
+    const empty = await run(logboom, ["inspect", directory]).catch((error) => error);
+    expect(empty.code).toBe(1);
+    expect(empty.stdout).toContain("no log here");
+    const store = await openFileStore({ directory });
+    await store.storage.close();
+    const { stdout } = await run(logboom, ["inspect", directory]);
+    expect(stdout).toContain("WAL metadata:");
+  });
+
   test.each([
-    { given: "", says: "logboom relay [options]" },
+    { given: "", says: "a command is missing" },
     { given: "rely", says: 'there is no command "rely"' },
     { given: "relay --prot 1", says: "Unknown option '--prot'" },
     { given: "relay --port x", says: 'must be a number from 0 to 65535, got "x"' },
     { given: "relay --path x", says: '--path must start with a slash, got "x"' },
+    { given: "inspect", says: "inspect takes one directory, got 0" },
+    { given: "inspect /nowhere --all", says: "Unknown option '--all'" },
     { given: "relay --host 192.0.2.1", says: "of 192.0.2.1 cannot be used" },
   ])("logboom $given: $says", async ({ given, says }) => {
     const { code, stderr } = await run(logboom, given.split(" ").filter(Boolean)).catch((e) => e);

@@ -44,7 +44,7 @@ const behind: Readonly<Record<string, readonly string[]>> = {
   idb: ["lib/storage/indexeddb.ts", "lib/storage/indexeddb-connection.ts"],
   "simple-peer": ["lib/transport/webrtc.ts"],
   tweetnacl: ["lib/security/identity.ts", "lib/security/seal.ts"],
-  ws: ["relay/attach.ts", "relay/connection.ts"],
+  ws: ["relay/attach.ts", "relay/connection.ts", "lib/transport/websocket.ts"],
 };
 
 const linesMax = 400;

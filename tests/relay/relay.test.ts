@@ -82,6 +82,13 @@ describe("a relay", () => {
     expect(await here.client.next("envelope")).toMatchObject({ from: neighbour.connId });
   });
 
+  test("answers a page's ping", async () => {
+    await start();
+    const { client } = await joined(await room(1));
+    client.send({ type: "ping" });
+    expect(await client.next("pong")).toEqual({ type: "pong" });
+  });
+
   test("forgets a room with its last member", async () => {
     const { relay } = await start();
     const { client } = await joined(await room(1));

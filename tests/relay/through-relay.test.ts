@@ -5,8 +5,8 @@ import { type Browser, chromium, type Page, type WebSocket } from "playwright";
 import { createServer as createVite, type ViteDevServer } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { launchOptions } from "../../.ci/chromium.mjs";
+import { u53 } from "../../lib/codec/wire.js";
 import { identityOf } from "../../lib/security/identity.js";
-import { u53 } from "../../lib/transport/wire.js";
 import { attachRelay, type Relay } from "../../relay/attach.js";
 import type { PageFace } from "./page.js";
 

@@ -75,13 +75,22 @@ export class Network {
     this.#ends.get(b)?.down(a);
   }
 
+  /** The link stays open and carries nothing: a frozen tab. */
+  mute(a: NodeId, b: NodeId): void {
+    this.#cut.add(pair(a, b));
+  }
+
+  unmute(a: NodeId, b: NodeId): void {
+    this.#cut.delete(pair(a, b));
+  }
+
   remove(self: NodeId): void {
     this.#ends.delete(self);
     for (const end of this.#ends.values()) end.down(self);
   }
 
   send(from: NodeId, to: NodeId, frame: Uint8Array): boolean {
-    if (!this.#ends.has(to) || this.#cut.has(pair(from, to))) return false;
+    if (!this.#ends.has(to)) return false;
     this.#queue.push({ from, to, frame: frame.slice() });
     return true;
   }

@@ -249,3 +249,20 @@ describe("what comes from elsewhere", () => {
     await added(cluster, first, 1);
   });
 });
+
+describe("a learner", () => {
+  it("knows no leader once the only voter is silent, and knows it again when it is back", async () => {
+    const cluster = new Cluster<Tally>(tally);
+    const first = await cluster.open(1, { founds: true, author: "tablet" });
+    await cluster.until("a leader", () => cluster.leader?.id === 1);
+    const second = await cluster.open(2, { author: "phone" });
+    await cluster.until("a learner", () => second.peer.leader === 1);
+    cluster.network.mute(1, 2);
+    await cluster.until("silence", () => second.peer.leader === undefined, 5_000);
+    cluster.network.unmute(1, 2);
+    await cluster.until("a voice", () => second.peer.leader === 1, 5_000);
+    first.peer.goodbye();
+    await cluster.step();
+    expect(second.peer.leader).toBeUndefined();
+  });
+});

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { message, u8, u32 } from "../../lib/codec/wire.js";
 import { Fragmenter, Reassembler, fragmentTag as tag } from "../../lib/transport/fragment.js";
 import { frameBytesMax } from "../../lib/transport/transport.js";
-import { message, u8, u32 } from "../../lib/transport/wire.js";
 
 const bytes = (length: number, fill = 1): Uint8Array => new Uint8Array(length).fill(fill);
 

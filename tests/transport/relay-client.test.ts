@@ -150,7 +150,7 @@ describe("in any weather, a client", () => {
   let clock: VirtualClock;
   let log: Log;
   let client: RelayClient;
-  const { retryMsMax, joinMs, steadyMs } = relayClientDefaults;
+  const { retryMsMax, joinMs, steadyMs, pingMs } = relayClientDefaults;
   const sockets = FakeSocket.made;
   const latest = (): FakeSocket => sockets.at(-1) as FakeSocket;
   const start = (webSocket: WebSocketConstructor = FakeSocket): void => {
@@ -197,6 +197,18 @@ describe("in any weather, a client", () => {
     const first = latest();
     clock.advance(joinMs + 250);
     expect(first.closed).toBe(true);
+    expect(sockets).toHaveLength(2);
+  });
+
+  test("gives up a relay that does not answer between two pings, and stays with one that does", () => {
+    latest().hear({ type: "joined", members: [] });
+    for (let i = 0; i < 10; i++) {
+      clock.advance(pingMs);
+      latest().hear({ type: "pong" });
+    }
+    expect(sockets).toHaveLength(1);
+    clock.advance(2 * pingMs + 250);
+    expect(log.lines).toEqual(["connected", "up 0", "connecting", "down"]);
     expect(sockets).toHaveLength(2);
   });
 
@@ -284,6 +296,7 @@ describe("relay frames", () => {
       fc.record({ type: fc.constant("joined" as const), members: fc.array(u32) }),
       fc.record({ type: fc.constantFrom("arrived" as const, "left" as const), connId: u32 }),
       fc.record({ type: fc.constant("envelope" as const), from: u32, body: fc.uint8Array() }),
+      fc.record({ type: fc.constant("pong" as const) }),
     );
     fc.assert(
       fc.property(frames, (frame) => {
@@ -301,6 +314,7 @@ describe("relay frames", () => {
         host: fc.string({ maxLength: 60 }),
       }),
       fc.record({ type: fc.constant("send" as const), to: u32, body: fc.uint8Array() }),
+      fc.record({ type: fc.constant("ping" as const) }),
     );
     fc.assert(
       fc.property(frames, (frame) => {

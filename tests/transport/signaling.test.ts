@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { seededRandom } from "../../lib/base/random.js";
 import type { Boot } from "../../lib/transport/channel.js";
+import type { Effect } from "../../lib/transport/effects.js";
 import {
   decodeEnvelope,
   type Envelope,
@@ -9,10 +10,11 @@ import {
   payloadBytesMax,
   type SessionEnvelope,
 } from "../../lib/transport/envelope.js";
+import { helloTimes } from "../../lib/transport/hellos.js";
 import { redialTimes } from "../../lib/transport/redial.js";
 import { rosterPeersMax } from "../../lib/transport/roster.js";
 import type { Session } from "../../lib/transport/session.js";
-import { type Effect, Signaling, signalingDefaults } from "../../lib/transport/signaling.js";
+import { Signaling, signalingDefaults } from "../../lib/transport/signaling.js";
 import { toAll, type WayName } from "../../lib/transport/way.js";
 
 const boot = (counter: number, fill = counter): Boot => ({
@@ -159,13 +161,13 @@ describe("presence:", () => {
 
   test("a relay with strangers on it is asked again now and then, one with linked peers only is not", () => {
     signaling.arrived("relay", 3);
-    signaling.tick(signalingDefaults.relayHelloMs);
+    signaling.tick(helloTimes.relayMs);
     expect(taken(signaling).sent).toMatchObject([
       { type: "hello", address: toAll, wantsReply: true },
     ]);
     signaling.received("relay", 3, hello(60), 0);
     signaling.opened(sessionIn(taken(signaling).acts), 0);
-    signaling.tick(2 * signalingDefaults.relayHelloMs);
+    signaling.tick(2 * helloTimes.relayMs);
     expect(signaling.take()).toEqual([]);
   });
 
@@ -173,9 +175,9 @@ describe("presence:", () => {
     signaling.wayUp("broadcast", [], 0);
     signaling.received("broadcast", 0, hello(20), 0);
     signaling.take();
-    signaling.tick(signalingDefaults.broadcastHelloMs);
+    signaling.tick(helloTimes.broadcastMs);
     expect(taken(signaling).sent).toMatchObject([{ type: "hello", way: "broadcast" }]);
-    signaling.tick(3 * signalingDefaults.broadcastHelloMs + 1);
+    signaling.tick(3 * helloTimes.broadcastMs + 1);
     signaling.take();
     signaling.received("broadcast", 0, hello(20), 20_000);
     expect(taken(signaling).sent).toMatchObject([{ type: "hello", to: 20 }]); // as to a newcomer
@@ -259,6 +261,16 @@ describe("dialling:", () => {
     expect(pauses[0]).toBeLessThanOrEqual(redialTimes.pauseMs + 100);
     expect(Math.max(...pauses)).toBeGreaterThan(redialTimes.pauseMsMax / 2 - 100);
     expect(Math.max(...pauses)).toBeLessThanOrEqual(redialTimes.pauseMsMax + 100);
+  });
+
+  test("so many at once and no more; the next when one has ended", () => {
+    const { dialledMax } = signalingDefaults;
+    for (let i = 0; i <= dialledMax; i++) signaling.received("relay", 1 + i, hello(60 + i), 0);
+    const dials = taken(signaling).acts.filter(({ type }) => type === "dial");
+    expect(dials).toHaveLength(dialledMax);
+    signaling.opened(sessionIn(dials), 1);
+    signaling.tick(2);
+    expect(typesOf(taken(signaling).acts)).toEqual(["dial"]);
   });
 
   test("who is not heard of any more is not dialled", () => {
@@ -406,6 +418,10 @@ describe("within a session,", () => {
     ["an answer for another boot of ours", () => answer({ toBootNonce: new Uint8Array(16) })],
     ["an answer of another peer", () => answer({ from: 61 })],
     ["an answer for another kind of link", () => answer({ link: "broadcast" })],
+    [
+      "an answer after too many envelopes",
+      () => answer({ sequence: signalingDefaults.envelopesMax + 1 }),
+    ],
     ["an answer of the peer's next boot", () => answer({ boot: boot(2) })],
   ])("%s is no signal", (_, envelope) => {
     signaling.received("relay", 4, envelope(), 1);

@@ -72,7 +72,7 @@ function viaEverywhere(transports: ReadonlySet<PeerTransport>, via: string): boo
   return [...transports].every((one) => one.peers().every((peer) => one.via(peer) === via));
 }
 
-async function eventually(condition: () => boolean): Promise<void> {
+export async function eventually(condition: () => boolean): Promise<void> {
   const deadline = performance.now() + 20_000;
   while (!condition()) {
     if (performance.now() > deadline) throw new Error("not within 20 s");

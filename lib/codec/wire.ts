@@ -7,6 +7,13 @@
 import { concatBytes } from "../base/bytes.js";
 import { DecodeError, InvariantError } from "../base/errors.js";
 
+// Every platform has these two. They are not part of the language, and the pure layers compile without DOM and Node types.
+declare const TextDecoder: new (
+  encoding: string,
+  options: { readonly fatal: boolean },
+) => { decode(bytes: Uint8Array): string };
+declare const TextEncoder: new () => { encode(text: string): Uint8Array<ArrayBuffer> };
+
 export class WireReader {
   #bytes: Uint8Array;
   #at = 0;

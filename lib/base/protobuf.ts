@@ -5,18 +5,26 @@
  * that a length in hostile bytes costs nothing. Numbers are safe integers or a `DecodeError`. `Writer` fills an array whose
  * size was computed first: two passes, no buffer that grows. https://protobuf.dev/programming-guides/encoding
  *
- * Invariant: start ≤ position ≤ end ≤ bytes.length, whatever the bytes say.  Not here: which fields exist (raftpb-fields.ts).
+ * Invariant: start ≤ position ≤ end ≤ bytes.length, whatever the bytes say.  Not here: which fields exist (codec/raftpb-fields.ts,
+ * core/confchange-codec.ts).
  */
-import { assert } from "../base/assert.js";
-import { DecodeError, InvariantError } from "../base/errors.js";
-import { noBytes } from "../core/types.js";
+import { assert } from "./assert.js";
+import { DecodeError, InvariantError } from "./errors.js";
+
+/**
+ * What becomes of numbers that are zero: `"omitted"` as etcd/raft 3.7 and raft-rs do, `"written"` as etcd/raft up to 3.6 and its WAL do.
+ * Readers take either.
+ */
+export type Zeros = "omitted" | "written";
+
+const noBytes = new Uint8Array(0);
 
 /** Wire types: the low three bits of a tag. */
 export const wireVarint = 0;
 export const wireFixed64 = 1;
 export const wireBytes = 2;
 export const wireGroupStart = 3;
-export const wireGroupEnd = 4;
+const wireGroupEnd = 4;
 export const wireFixed32 = 5;
 
 /** Groups within groups that are skipped before the bytes are called hostile. Nobody writes groups any more. */

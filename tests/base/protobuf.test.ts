@@ -8,8 +8,8 @@ import {
   signedVarintSize,
   varintSize,
   Writer,
-} from "../../lib/codec/protobuf.js";
-import { bytesOf } from "./records.js";
+} from "../../lib/base/protobuf.js";
+import { bytesOf } from "../codec/records.js";
 
 const largest = Number.MAX_SAFE_INTEGER;
 

@@ -1,0 +1,153 @@
+/** What a RaftNode is opened with, its defaults, and the rules between them. */
+import type { Clock } from "../base/clock.js";
+import { LogboomError } from "../base/errors.js";
+import type { Random } from "../base/random.js";
+import { isNodeId } from "../core/config.js";
+import { type ConfState, emptyConfState, type NodeId, type Term } from "../core/types.js";
+import type { OpenedStore } from "../storage/storage.js";
+import type { Transport } from "../transport/transport.js";
+import { nodeTiming, type Timing } from "./bare-node.js";
+import { type Addresses, addressBytesMax } from "./members.js";
+import { type Logger, type Metrics, noLogger, noMetrics } from "./metrics.js";
+import { defaultSnapshotPolicy, type SnapshotPolicy } from "./snapshots.js";
+import type { StateMachine } from "./state-machine.js";
+import { systemClock } from "./system-clock.js";
+import { systemRandom } from "./system-random.js";
+
+/** A transport that finds peers by address is told where they are, at the start and whenever that changes. */
+export interface AddressedTransport extends Transport {
+  setAddresses?(addresses: Addresses): void;
+}
+
+/** With whom a cluster begins. The same at every node that is given one. */
+export interface Bootstrap {
+  readonly voters: readonly NodeId[];
+  readonly learners?: readonly NodeId[];
+  readonly addresses?: Addresses;
+}
+
+/** What may be changed while the node runs. */
+export interface Reloadable {
+  /** When snapshots are taken and how much log stays behind them. */
+  readonly snapshotPolicy: SnapshotPolicy;
+  /** Milliseconds of one tick: scales heartbeats and election timeouts alike. Keep it the same at every node. */
+  readonly tickMs: number;
+  /** Bytes of one command. Default 1 MiB. */
+  readonly proposalBytesMax: number;
+  /** Bytes of commands whose end is open at this node, forwarded ones counted apart. Default 64 MiB. */
+  readonly pendingBytesMax: number;
+}
+
+export interface RaftNodeOptions<Result> {
+  /** An integer in [1, 2^53−1], never used by another node, before or after. */
+  readonly id: NodeId;
+  /** Closed with the node. */
+  readonly store: OpenedStore;
+  /** Closed with the node. Must prove who a frame is from, or be a network that can be trusted. */
+  readonly transport: AddressedTransport;
+  readonly machine: StateMachine<Result>;
+  /** Where others reach this node, where the transport needs to know. One that differs from the configuration's is announced. */
+  readonly address?: string;
+  /** Begins a cluster if the store is empty; ignored otherwise. Without it an empty node waits to be added. */
+  readonly bootstrap?: Bootstrap;
+  /** Default: the platform's. */
+  readonly clock?: Clock;
+  readonly random?: Random;
+  /** Default `nodeTiming`. The same at every node. */
+  readonly timing?: Timing;
+  readonly snapshotPolicy?: SnapshotPolicy;
+  readonly proposalBytesMax?: number;
+  readonly pendingBytesMax?: number;
+  /** Requests made here while another leads are passed on to it. Default true; else they end with `NOT_LEADER`. */
+  readonly forward?: boolean;
+  /** "lease" answers reads without asking a quorum while the leader's lease lasts; needs clocks that run alike. Default "safe". */
+  readonly reads?: "safe" | "lease";
+  /**
+   * What becomes of a command as this node, as leader of `term`, puts it into the log: a stamp of the leader's time, say. Called once
+   * for each, wherever it was proposed; must not throw, nor make it longer by more than 64 bytes.
+   */
+  readonly prepare?: (command: Uint8Array, term: Term) => Uint8Array;
+  readonly logger?: Logger;
+  readonly metrics?: Metrics;
+}
+
+export type CompleteOptions<Result> = RaftNodeOptions<Result> &
+  Required<
+    Pick<RaftNodeOptions<Result>, "clock" | "random" | "timing" | "forward" | "logger" | "metrics">
+  > &
+  Reloadable;
+
+/** @throws LogboomError `BAD_CONFIG` naming the option, the rule and the value */
+export function completeOptions<Result>(options: RaftNodeOptions<Result>): CompleteOptions<Result> {
+  const { id, transport, address, bootstrap } = options;
+  if (!isNodeId(id)) bad("id", "be an integer in [1, 2^53-1]", id);
+  if (transport.self !== id) bad("transport", `be opened as node ${id}`, transport.self);
+  if (address !== undefined) checkAddress(address);
+  if (bootstrap !== undefined) bootstrapState(bootstrap);
+  const timing = options.timing ?? nodeTiming;
+  const complete = {
+    ...options,
+    clock: options.clock ?? systemClock,
+    random: options.random ?? systemRandom,
+    timing,
+    tickMs: timing.tickMs,
+    snapshotPolicy: options.snapshotPolicy ?? defaultSnapshotPolicy,
+    proposalBytesMax: options.proposalBytesMax ?? 1024 * 1024,
+    pendingBytesMax: options.pendingBytesMax ?? 64 * 1024 * 1024,
+    forward: options.forward ?? true,
+    logger: options.logger ?? noLogger,
+    metrics: options.metrics ?? noMetrics,
+  };
+  checkReloadable(complete);
+  return complete;
+}
+
+/** @throws LogboomError `BAD_CONFIG` */
+export function checkReloadable({
+  snapshotPolicy,
+  tickMs,
+  proposalBytesMax,
+  pendingBytesMax,
+}: Reloadable): void {
+  const { entries, bytes, trailing } = snapshotPolicy;
+  positive("snapshotPolicy.entries", entries);
+  positive("snapshotPolicy.bytes", bytes);
+  if (!(Number.isSafeInteger(trailing) && trailing >= 0)) {
+    bad("snapshotPolicy.trailing", "be a whole number from 0 on", trailing);
+  }
+  positive("tickMs", tickMs);
+  positive("proposalBytesMax", proposalBytesMax);
+  positive("pendingBytesMax", pendingBytesMax);
+  if (proposalBytesMax > pendingBytesMax) {
+    bad("proposalBytesMax", `be at most pendingBytesMax (${pendingBytesMax})`, proposalBytesMax);
+  }
+}
+
+/** The configuration a cluster begins with. @throws LogboomError `BAD_CONFIG` */
+export function bootstrapState({ voters, learners = [], addresses }: Bootstrap): ConfState {
+  const all = [...voters, ...learners];
+  if (voters.length === 0) bad("bootstrap.voters", "name at least one node", "none");
+  const wrong = all.find((id) => !isNodeId(id));
+  if (wrong !== undefined) bad("bootstrap", "name integers in [1, 2^53-1]", wrong);
+  if (new Set(all).size !== all.length) bad("bootstrap", "name each node once", all);
+  for (const address of addresses?.values() ?? []) checkAddress(address);
+  const ascending = (ids: readonly NodeId[]): NodeId[] => [...ids].sort((a, b) => a - b);
+  return { ...emptyConfState, voters: ascending(voters), learners: ascending(learners) };
+}
+
+/** @throws LogboomError `BAD_CONFIG` */
+export function checkAddress(address: string): void {
+  const bytes = new TextEncoder().encode(address).length;
+  if (bytes === 0 || bytes > addressBytesMax) {
+    bad("address", `take 1 to ${addressBytesMax} bytes`, `${bytes} bytes`);
+  }
+}
+
+function positive(name: string, value: number): void {
+  const whole = Number.isSafeInteger(value) || value === Number.POSITIVE_INFINITY;
+  if (!whole || value <= 0) bad(name, "be a whole number above 0", value);
+}
+
+function bad(name: string, rule: string, value: unknown): never {
+  throw new LogboomError("BAD_CONFIG", `${name} must ${rule}, got ${String(value)}`);
+}

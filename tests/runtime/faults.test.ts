@@ -1,0 +1,204 @@
+/** Faults: what the caller sees, and that nothing acknowledged is lost. */
+import { afterEach, describe, expect, it } from "vitest";
+import { isLogboomError, LogboomError } from "../../lib/base/errors.js";
+import { seededRandom } from "../../lib/base/random.js";
+import { packFrame } from "../../lib/runtime/frames.js";
+import type { OpenedStore } from "../../lib/storage/storage.js";
+import { bytes, openCluster, type TestCluster } from "./cluster.js";
+
+let cluster: TestCluster;
+afterEach(async () => {
+  await cluster.closeAll();
+  expect(cluster.clock.timers()).toBe(0);
+});
+
+/** Proposes until `count` commands were acknowledged, through whoever leads; returns those that were. */
+async function acknowledge(count: number): Promise<string[]> {
+  const done: string[] = [];
+  for (let i = 0; done.length < count && i < 10 * count; i++) {
+    const node = [...cluster.nodes.values()].find((each) => !each.node.status().halted)?.node;
+    const ended = await Promise.allSettled([
+      cluster.settled(node?.propose(bytes(`c${i}`)) ?? Promise.reject()),
+    ]);
+    if (ended[0]?.status === "fulfilled") done.push(`c${i}`);
+    else expect(isLogboomError(ended[0]?.reason)).toBe(true);
+  }
+  expect(done).toHaveLength(count);
+  return done;
+}
+
+function holdsAll(acknowledged: readonly string[]): boolean {
+  return [...cluster.nodes.values()]
+    .filter(({ node }) => !node.status().halted)
+    .every(({ machine }) => acknowledged.every((command) => machine.commands.includes(command)));
+}
+
+describe("a store", () => {
+  it.each([1, 2, 3, 4, 5, 6, 8, 11, 15, 20])(
+    "that fails at write %i of one node stops that node and loses nothing",
+    async (failing) => {
+      let writes = 0;
+      cluster = await openCluster([1, 2, 3], {
+        change: { snapshotPolicy: { entries: 6, bytes: 1 << 20, trailing: 2 } },
+      });
+      await cluster.close(1);
+      await cluster
+        .open(1, {
+          wrap: (store: OpenedStore) => ({
+            ...store,
+            storage: {
+              ...store.storage,
+              append: async (write) => {
+                if (++writes >= failing) throw new LogboomError("STORAGE_FAILED", "no space left");
+                await store.storage.append(write);
+              },
+            },
+          }),
+        })
+        .catch(() => {});
+      const acknowledged = await acknowledge(12);
+      await cluster.until(() => holdsAll(acknowledged));
+      const { node } = cluster.get(1);
+      await cluster.until(() => node.status().halted);
+      await expect(node.propose(bytes("x"))).rejects.toMatchObject({
+        code: "HALTED",
+        outcome: "none",
+      });
+    },
+  );
+
+  it.each(["write", "finish", "compact"] as const)(
+    "whose snapshots fail at %s stops its node, which hands over, and loses nothing",
+    async (where) => {
+      let broken = false;
+      const fail = async (): Promise<never> => {
+        throw new LogboomError("STORAGE_FAILED", "no space left");
+      };
+      cluster = await openCluster([1, 2, 3], {
+        change: { snapshotPolicy: { entries: 5, bytes: 1 << 20, trailing: 2 } },
+      });
+      await cluster.close(1);
+      const { node } = await cluster.open(1, {
+        wrap: (store: OpenedStore) => ({
+          ...store,
+          storage: {
+            ...store.storage,
+            compact: (...args) =>
+              broken && where === "compact" ? fail() : store.storage.compact(...args),
+          },
+          snapshots: {
+            ...store.snapshots,
+            write: async (metadata) => {
+              const sink = await store.snapshots.write(metadata);
+              if (!broken || where === "compact") return sink;
+              return { ...sink, [where]: fail };
+            },
+          },
+        }),
+      });
+      broken = true;
+      const acknowledged = await acknowledge(12);
+      await cluster.until(() => node.status().halted && holdsAll(acknowledged));
+    },
+  );
+
+  it("that cannot be loaded fails the opening, and leaves no timer", async () => {
+    cluster = await openCluster([]);
+    await expect(
+      cluster.open(1, {
+        wrap: (store: OpenedStore) => ({
+          ...store,
+          storage: {
+            ...store.storage,
+            load: async () => {
+              throw new LogboomError("STORAGE_FAILED", "damaged");
+            },
+          },
+        }),
+      }),
+    ).rejects.toMatchObject({ code: "STORAGE_FAILED" });
+  });
+
+  it("whose snapshot is damaged fails the opening", async () => {
+    cluster = await openCluster([1]);
+    const { node } = await cluster.leader();
+    await cluster.settled(node.propose(bytes("a")));
+    await cluster.settled(node.snapshot());
+    await cluster.close(1);
+    const medium = cluster.medium(1);
+    medium.snapshots = medium.snapshots.map((one) => ({ ...one, chunks: [bytes("rubbish")] }));
+    await expect(cluster.open(1)).rejects.toMatchObject({ code: "DECODE" });
+  });
+
+  it("whose snapshot cannot be read for a follower stops a leader, and another sends its own", async () => {
+    cluster = await openCluster([1, 2, 3], {
+      change: { snapshotPolicy: { entries: 5, bytes: 1 << 20, trailing: 0 } },
+    });
+    const acknowledged = await acknowledge(20);
+    const { node } = await cluster.leader();
+    await cluster.close(node.id);
+    const again = await cluster.open(node.id, {
+      wrap: (store: OpenedStore) => {
+        let reads = 0;
+        return {
+          ...store,
+          snapshots: {
+            ...store.snapshots,
+            async *read(metadata) {
+              if (reads++ > 0) throw new LogboomError("STORAGE_FAILED", "a bad block");
+              yield* store.snapshots.read(metadata);
+            },
+          },
+        };
+      },
+    });
+    await cluster.leader();
+    if (!again.node.isLeader) {
+      await cluster.settled((await cluster.leader()).node.transferLeadership({ to: node.id }));
+    }
+    const added = await cluster.open(4);
+    await Promise.allSettled([cluster.settled(again.node.addLearner(4))]);
+    await cluster.until(() => again.node.status().halted);
+    await cluster.until(() => acknowledged.every((one) => added.machine.commands.includes(one)));
+  });
+});
+
+describe("a network", () => {
+  it("that loses, repeats and reorders costs time, and nothing acknowledged", async () => {
+    cluster = await openCluster([1, 2, 3], {
+      lossPercent: 8,
+      repeatPercent: 8,
+      latencyMs: [1, 20],
+    });
+    const acknowledged = await acknowledge(40);
+    await cluster.until(() => holdsAll(acknowledged));
+    const logs = [...cluster.nodes.values()].map(({ machine }) =>
+      machine.commands.slice(0, 40).join(),
+    );
+    expect(new Set(logs).size).toBe(1);
+    expect(new Set(cluster.get(1).machine.commands).size).toBe(
+      cluster.get(1).machine.commands.length,
+    );
+  });
+
+  it("a peer that sends garbage is counted, and disturbs nobody", async () => {
+    cluster = await openCluster([1, 2, 3]);
+    const { node } = await cluster.leader();
+    const stranger = cluster.network.open(9);
+    await cluster.until(() => stranger.peers().includes(node.id));
+    const random = seededRandom(3);
+    for (let i = 0; i < 300; i++) {
+      const body = Uint8Array.from({ length: random.below(60) }, () => random.below(256));
+      stranger.send(node.id, i % 3 === 0 ? body : packFrame((1 + (i % 4)) as never, body));
+    }
+    // A request from nobody's member, well formed: not served.
+    stranger.send(
+      node.id,
+      packFrame(3, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0, 1, 2, ...new Array(8).fill(0))),
+    );
+    await cluster.pass(50);
+    expect(node.status().refused).toBeGreaterThan(200);
+    expect(await acknowledge(3)).toHaveLength(3);
+    await stranger.close();
+  });
+});

@@ -1,0 +1,315 @@
+import { describe, expect, test } from "vitest";
+import { seededRandom } from "../../lib/base/random.js";
+import type { Entry, SnapshotMetadata } from "../../lib/core/types.js";
+import { inspect } from "../../lib/edge/inspect.js";
+import type { OpenedStore, StorageWrite } from "../../lib/storage/storage.js";
+import { readSegments } from "../../lib/storage/wal-files.js";
+import { openWalStore, type WalStoreOptions } from "../../lib/storage/wal-store.js";
+import { createMemoryDisk, type MemoryDisk } from "../../lib/testing/disk.js";
+
+const limits = { segmentBytes: 600, segmentsKept: 100 };
+const wal = "member/wal";
+const confState = {
+  voters: [1, 2],
+  learners: [3],
+  votersOutgoing: [],
+  learnersNext: [],
+  autoLeave: false,
+};
+
+function entries(from: number, to: number, term = 1): Entry[] {
+  return Array.from({ length: to - from + 1 }, (_, n) => ({
+    term,
+    index: from + n,
+    type: "EntryNormal",
+    data: new TextEncoder().encode(`entry ${from + n}`),
+    unknown: undefined,
+  }));
+}
+
+function write(parts: Partial<StorageWrite>): StorageWrite {
+  return { hardState: undefined, snapshot: undefined, entries: [], sync: true, ...parts };
+}
+
+async function openOn(disk: MemoryDisk, options: WalStoreOptions = {}): Promise<OpenedStore> {
+  return await openWalStore(disk.directory, limits, options);
+}
+
+async function snapshot(store: OpenedStore, index: number, upTo: number): Promise<void> {
+  const metadata: SnapshotMetadata = { index, term: 1, confState };
+  const sink = await store.snapshots.write(metadata);
+  await sink.write(Uint8Array.of(index));
+  await sink.finish();
+  await store.storage.compact(metadata, upTo);
+}
+
+/** Thirty entries in several segments, snapshots at 10 and 20, nothing released; left as by a killed process. */
+async function filled(): Promise<MemoryDisk> {
+  const disk = createMemoryDisk();
+  const store = await openOn(disk);
+  await store.storage.load();
+  for (let index = 1; index <= 30; index += 3) {
+    const hardState = { term: 1, vote: 1, commit: index };
+    await store.storage.append(write({ hardState, entries: entries(index, index + 2) }));
+    if (index === 10 || index === 19) await snapshot(store, index, 0);
+  }
+  return disk.crash("all", seededRandom(1));
+}
+
+const segmentsOf = (disk: MemoryDisk): string[] =>
+  disk.paths().filter((path) => path.endsWith(".wal"));
+
+/** Where the data of a segment end. */
+function usedBytes(disk: MemoryDisk, path: string): number {
+  const bytes = disk.bytes(path);
+  let used = bytes.length;
+  while (used > 0 && bytes[used - 1] === 0) used--;
+  return used;
+}
+
+async function report(disk: MemoryDisk, verify: boolean): Promise<{ code: number; text: string }> {
+  const lines: string[] = [];
+  const code = await inspect(disk.directory, { verify, print: (line) => lines.push(line) });
+  return { code, text: lines.join("\n") };
+}
+
+describe("opening a log", () => {
+  test("segments are cut, named by their first index, end after their last frame, and allocated ahead", async () => {
+    const disk = await filled();
+    const segments = segmentsOf(disk);
+    expect(segments.length).toBe(3);
+    expect(segments[0]).toBe(`${wal}/0000000000000000-0000000000000000.wal`);
+    for (const path of segments.slice(0, -1)) {
+      expect(disk.bytes(path).length).toBeGreaterThanOrEqual(600);
+      expect(disk.bytes(path).length - usedBytes(disk, path)).toBeLessThan(8);
+    }
+    const open = segments.at(-1) ?? "";
+    expect(disk.bytes(open).length).toBe(600);
+    const { replay } = await readSegments(disk.directory, wal, 0);
+    expect(replay.entries).toEqual(entries(1, 30));
+  });
+
+  test("a torn last write is cut off after a copy to .broken, and the log goes on", async () => {
+    const disk = await filled();
+    const last = segmentsOf(disk).at(-1) ?? "";
+    const whole = disk.bytes(last);
+    // One more record that was begun: its length is there, its body is not.
+    const torn = whole.slice();
+    torn[usedBytes(disk, last) + ((8 - (usedBytes(disk, last) % 8)) % 8)] = 24;
+    disk.damage(last, torn);
+    const store = await openOn(disk);
+    expect((await store.storage.load()).entries.at(-1)?.index).toBe(30);
+    expect(disk.bytes(`${last}.broken`)).toEqual(torn);
+    await store.storage.append(write({ entries: entries(31, 31) }));
+    await store.storage.close();
+    const again = await openOn(disk);
+    expect((await again.storage.load()).entries.at(-1)?.index).toBe(31);
+  });
+
+  test("what lies behind a length of zero is wiped, so that no later write can end at it", async () => {
+    const disk = await filled();
+    const last = segmentsOf(disk).at(-1) ?? "";
+    const end = Math.ceil(usedBytes(disk, last) / 8) * 8;
+    const garbage = new Uint8Array(end + 400);
+    garbage.set(disk.bytes(last).subarray(0, end));
+    // The write's first sector was lost, a later one was not.
+    for (let at = end + 16; at < garbage.length; at += 8) garbage[at] = 8;
+    disk.damage(last, garbage);
+    const store = await openOn(disk);
+    await store.storage.load();
+    await store.storage.append(write({ entries: entries(31, 31) }));
+    const again = await openOn(disk.crash("all", seededRandom(1)));
+    expect((await again.storage.load()).entries.at(-1)?.index).toBe(31);
+  });
+
+  test("damage before the synced mark is reported with file and offset, and nothing is changed", async () => {
+    const disk = await filled();
+    for (const path of segmentsOf(disk)) {
+      const copy = disk.copy();
+      const bytes = copy.bytes(path).slice();
+      const at = usedBytes(disk, path) - 10;
+      bytes[at] = (bytes[at] ?? 0) ^ 0x40;
+      copy.damage(path, bytes);
+      const before = copy.paths().map((one) => [one, [...copy.bytes(one)]]);
+      await expect(openOn(copy)).rejects.toThrow(
+        new RegExp(`${path.slice(11)} is damaged at offset \\d+`),
+      );
+      const after = copy.paths().map((one) => [one, [...copy.bytes(one)]]);
+      const changed = after.filter((one, n) => String(one) !== String(before[n]));
+      // The boot counter alone: it is raised before anything else.
+      expect(changed.map(([one]) => one)).toEqual(["store"]);
+      expect((await report(copy, true)).code).toBe(1);
+    }
+  });
+
+  test("a segment missing in the middle, or at the end, is reported", async () => {
+    const middle = await filled();
+    middle.remove(segmentsOf(middle)[1] ?? "");
+    await expect(openOn(middle)).rejects.toThrow("segment with number 1 is missing");
+    const end = await filled();
+    end.remove(segmentsOf(end).at(-1) ?? "");
+    await expect(openOn(end)).rejects.toThrow("more of it was on the disk");
+  });
+
+  test("half-made files of a crash are removed", async () => {
+    const disk = await filled();
+    disk.damage("member/snap/0.tmp", new Uint8Array(9));
+    const store = await openOn(disk);
+    await store.storage.load();
+    expect(disk.paths().filter((path) => path.endsWith(".tmp"))).toEqual([]);
+  });
+});
+
+describe("snapshots and the log", () => {
+  test("the newest that the log names is loaded, with trailing entries before it", async () => {
+    const store = await openOn(await filled(), { trailingEntries: 4 });
+    const loaded = await store.storage.load();
+    expect(loaded.snapshot).toEqual({ index: 19, term: 1, confState });
+    expect(loaded.compacted).toEqual({ index: 15, term: 1 });
+    expect(loaded.entries).toEqual(entries(16, 30));
+  });
+
+  test("a damaged newest one is renamed, and the next older is loaded", async () => {
+    const disk = await filled();
+    const newest = "member/snap/0000000000000001-0000000000000013.snap";
+    const bytes = disk.bytes(newest).slice();
+    bytes[9] = (bytes[9] ?? 0) ^ 1;
+    disk.damage(newest, bytes);
+    const store = await openOn(disk, { trailingEntries: 0 });
+    const loaded = await store.storage.load();
+    expect(loaded.snapshot?.index).toBe(10);
+    expect(loaded.entries).toEqual(entries(11, 30));
+    expect(disk.paths()).toContain(`${newest}.broken`);
+    expect((await store.snapshots.list()).map(({ index }) => index)).toEqual([10]);
+  });
+
+  test("without any, the log that begins at its first entry is loaded from there", async () => {
+    const disk = await filled();
+    for (const path of disk.paths()) if (path.endsWith(".snap")) disk.remove(path);
+    const loaded = await (await openOn(disk)).storage.load();
+    expect(loaded.snapshot).toBeUndefined();
+    expect(loaded.entries).toEqual(entries(1, 30));
+  });
+
+  test("without any, a log whose beginning was released is refused", async () => {
+    const disk = await filled();
+    const store = await openWalStore(disk.directory, { ...limits, segmentsKept: 0 });
+    await store.storage.load();
+    await store.storage.append(write({ hardState: { term: 1, vote: 1, commit: 30 } }));
+    const before = segmentsOf(disk).length;
+    await snapshot(store, 30, 30);
+    await store.storage.close();
+    expect(segmentsOf(disk).length).toBeLessThan(before);
+    const again = await openOn(disk.copy());
+    expect((await again.storage.load()).snapshot?.index).toBe(30);
+    for (const path of disk.paths()) if (path.endsWith(".snap")) disk.remove(path);
+    await expect(openOn(disk)).rejects.toThrow(/begins after entry \d+ and no snapshot/);
+  });
+
+  test("a file that the log does not name is not loaded, however new", async () => {
+    const disk = await filled();
+    const store = await openOn(disk);
+    await store.storage.load();
+    const sink = await store.snapshots.write({ index: 30, term: 1, confState });
+    await sink.write(Uint8Array.of(1));
+    await sink.finish();
+    const again = await openOn(disk.crash("all", seededRandom(1)));
+    expect((await again.storage.load()).snapshot?.index).toBe(19);
+  });
+
+  test("a body of many chunks streams to a file that is checked to its end", async () => {
+    const disk = createMemoryDisk();
+    const store = await openOn(disk);
+    await store.storage.load();
+    const metadata = { index: 5, term: 1, confState };
+    const sink = await store.snapshots.write(metadata);
+    const chunk = new Uint8Array(100_000).fill(5);
+    for (let n = 0; n < 20; n++) await sink.write(chunk);
+    await sink.finish();
+    let size = 0;
+    for await (const piece of store.snapshots.read(metadata)) {
+      expect(piece.length).toBeLessThanOrEqual(256 * 1024);
+      size += piece.length;
+    }
+    expect(size).toBe(2_000_000);
+    const path = "member/snap/0000000000000001-0000000000000005.snap";
+    const bytes = disk.bytes(path);
+    bytes[1_000_000] = 6;
+    const reading = async () => {
+      for await (const _ of store.snapshots.read(metadata));
+    };
+    await expect(reading()).rejects.toMatchObject({ code: "STORAGE_FAILED" });
+  });
+});
+
+describe("a store is its identity and its log together", () => {
+  const losses: [name: string, lose: (disk: MemoryDisk, path: string) => boolean][] = [
+    ["the identity", (_disk, path) => path === "store"],
+    ["the log", (_disk, path) => path.startsWith(wal)],
+    ["everything but the identity", (_disk, path) => path !== "store"],
+    ["everything", () => true],
+  ];
+  test.each(losses)("without %s it is a new store, and empty", async (_name, lose) => {
+    const disk = await filled();
+    const before = (await openOn(disk.copy())).identity;
+    for (const path of disk.paths()) if (lose(disk, path)) disk.remove(path);
+    const store = await openOn(disk);
+    expect(store.identity.created).toBe(true);
+    expect(store.identity.storeId).not.toEqual(before.storeId);
+    expect(store.identity.signSeed).not.toEqual(before.signSeed);
+    const loaded = await store.storage.load();
+    expect(loaded).toMatchObject({ entries: [], snapshot: undefined });
+    expect(loaded.hardState).toEqual({ term: 0, vote: 0, commit: 0 });
+  });
+
+  test("another store's log is not taken for its own", async () => {
+    const [disk, other] = [await filled(), await filled()];
+    for (const path of segmentsOf(disk)) disk.remove(path);
+    for (const path of segmentsOf(other)) disk.damage(path, other.bytes(path));
+    const store = await openOn(disk);
+    expect(store.identity.created).toBe(true);
+    expect((await store.storage.load()).entries).toEqual([]);
+  });
+
+  test("a damaged identity is an error, not a new store", async () => {
+    const disk = await filled();
+    const bytes = disk.bytes("store");
+    bytes[20] = (bytes[20] ?? 0) ^ 1;
+    await expect(openOn(disk)).rejects.toThrow("disk/store is damaged");
+  });
+});
+
+describe("inspect", () => {
+  test("prints metadata, HardState, snapshots and entries as etcd-dump-logs does", async () => {
+    const { code, text } = await report(await filled(), false);
+    expect(code).toBe(0);
+    expect(text).toContain("WAL metadata:\nnodeID=0 clusterID=0 term=1 commitIndex=28 vote=1\n");
+    expect(text).toContain("term=1 index=19 voters=[1 2] learners=[3] bytes=1");
+    expect(text).toContain("WAL entries: 30\nlastIndex=30\nterm\t     index\ttype\tdata\n");
+    expect(text).toContain("\n   1\t         1\tnorm\tentry 1\n");
+    expect(text.endsWith("\n   1\t        30\tnorm\tentry 30")).toBe(true);
+  });
+
+  test("--verify says whole, or names the first damage, and changes nothing", async () => {
+    const disk = await filled();
+    expect(await report(disk, true)).toMatchObject({ code: 0 });
+    const path = segmentsOf(disk)[1] ?? "";
+    const bytes = disk.bytes(path);
+    bytes[300] = (bytes[300] ?? 0) ^ 1;
+    const before = disk.paths();
+    const { code, text } = await report(disk, true);
+    expect(code).toBe(1);
+    expect(text).toMatch(new RegExp(`^disk/${path} is damaged at offset \\d+: `));
+    expect(disk.paths()).toEqual(before);
+  });
+
+  test("a damaged snapshot, and a directory without a log, are failures", async () => {
+    const disk = await filled();
+    const path = "member/snap/0000000000000001-000000000000000a.snap";
+    const bytes = disk.bytes(path);
+    bytes[3] = (bytes[3] ?? 0) ^ 1;
+    expect((await report(disk, true)).text).toContain(`${path} is damaged`);
+    expect((await report(disk, true)).code).toBe(1);
+    expect((await report(createMemoryDisk(), false)).code).toBe(1);
+  });
+});

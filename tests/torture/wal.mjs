@@ -1,0 +1,31 @@
+/** The log on a disk in memory: damaged everywhere, ended everywhere, every call failing. */
+import { newCounts, tortureByDamage, tortureByFaults } from "../../dist/testing/wal-torture.js";
+
+/** @param {{ writes?: string, segment?: string, seed?: string }} options */
+export async function run({ writes = "30", segment = "1500", seed = "1" }) {
+  const options = { segmentBytes: Number(segment), writes: Number(writes), seed: Number(seed) };
+  const all = newCounts();
+  /** @type {[string, (counts: import("../../dist/testing/wal-torture.js").TortureCounts) => Promise<void>][]} */
+  const parts = [
+    ["damage, all of it flushed", (counts) => tortureByDamage(options, true, counts)],
+    ["damage, no synced mark", (counts) => tortureByDamage(options, false, counts)],
+    ["crash points", (counts) => tortureByFaults(options, ["before", "within", "after"], counts)],
+    ["failing calls", (counts) => tortureByFaults(options, ["EIO", "ENOSPC", "short"], counts)],
+  ];
+  for (const [name, part] of parts) {
+    const counts = newCounts();
+    const begun = performance.now();
+    await part(counts);
+    const { cases, acked, lost, silent, reported, findings } = counts;
+    const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+    console.log(
+      `${name}: ${cases} cases, ${acked} acknowledged, ${reported} reported, ${lost} lost, ${silent} silent (${seconds} s)`,
+    );
+    all.cases += cases;
+    all.acked += acked;
+    all.lost += lost;
+    all.silent += silent;
+    all.findings.push(...findings);
+  }
+  return { ...all, wiped: 0 };
+}
