@@ -186,7 +186,7 @@ const faults: Readonly<Record<FaultKind, CarryOut>> = {
   forgetLeader: (_arena, node) => {
     if (!node.frozen) node.drive((core) => core.forgetLeader());
   },
-  // Of learners only: a voter that waits for one acknowledges nothing meanwhile, and may be needed (docs/TRACK-RECORD.md, 1).
+  // Of learners only: a voter that waits for one acknowledges nothing meanwhile, and may be needed (docs/TRACK-RECORD.md, 2).
   requestSnapshot: (arena, node) => {
     if (node.frozen || !arena.latestConf().learners.includes(node.id)) return;
     const result = node.drive((core) => core.requestSnapshot());
