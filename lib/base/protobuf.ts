@@ -24,7 +24,6 @@ export const wireVarint = 0;
 export const wireFixed64 = 1;
 export const wireBytes = 2;
 export const wireGroupStart = 3;
-const wireGroupEnd = 4;
 export const wireFixed32 = 5;
 
 /** Groups within groups that are skipped before the bytes are called hostile. Nobody writes groups any more. */

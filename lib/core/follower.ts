@@ -177,10 +177,10 @@ function handleSnapshot(raft: Raft, message: Message): void {
 function restore(raft: Raft, snapshot: Snapshot): boolean {
   const { log } = raft;
   const { index, term, confState } = snapshot.metadata;
-  // One that we asked for may stand where we are: what it holds is what we want.
-  if (index < log.committed || (index === log.committed && raft.requestedSnapshot === 0)) {
-    return false;
-  }
+  // One that we asked for may stand where we are: what it holds is what we want. One that answers an earlier wish of ours may lack what
+  // we acknowledged since that was given up, and takes nothing's place. (Found by the simulator.)
+  const wanted = raft.requestedSnapshot > 0 && index >= raft.requestedSnapshot;
+  if (index < log.committed || (index === log.committed && !wanted)) return false;
   if (raft.role !== "follower") {
     raft.say(
       "warn",
@@ -198,7 +198,7 @@ function restore(raft: Raft, snapshot: Snapshot): boolean {
     );
     return false;
   }
-  if (raft.requestedSnapshot === 0 && log.matches(index, term)) {
+  if (!wanted && log.matches(index, term)) {
     raft.say(
       "info",
       () =>

@@ -14,7 +14,7 @@ import { decodePosition } from "./reads.js";
 import { announceCommit, maybeCommit, maybeSendAppend } from "./replication.js";
 import type { Refusal } from "./results.js";
 import { becomeFollower } from "./roles.js";
-import { type Message, type NodeId, noNode } from "./types.js";
+import { type Index, type Message, type NodeId, noNode } from "./types.js";
 
 export function stepLeader(raft: Raft, message: Message): Refusal | undefined {
   switch (message.type) {
@@ -89,6 +89,8 @@ function handleRejection(raft: Raft, response: Message, progress: Progress): voi
 /** The follower wants a snapshot, whatever its log (raft-rs' request_snapshot). One already under way will do. */
 function grantSnapshotRequest(raft: Raft, response: Message, progress: Progress): void {
   if (progress.state === "snapshot") return;
+  // It has acknowledged more since: that wish was given up.
+  if (response.requestSnapshot < progress.match) return;
   if (progress.state === "replicate") progress.becomeProbe();
   // Asked for again: there may have been none to give the first time.
   if (progress.requestedSnapshot === 0) progress.requestedSnapshot = response.requestSnapshot;
@@ -99,7 +101,9 @@ function grantSnapshotRequest(raft: Raft, response: Message, progress: Progress)
 function handleAcknowledgement(raft: Raft, response: Message, progress: Progress): void {
   const { from, index } = response;
   const news = progress.maybeUpdate(index);
-  if (!news && !(progress.match === index && endsWaiting(progress))) return;
+  // Who wants a snapshot acknowledges nothing.
+  if (news) progress.requestedSnapshot = 0;
+  if (!news && !endsWaiting(progress, index)) return;
   advanceState(raft, from, index, progress);
   if (maybeCommit(raft, index)) {
     releasePostponedReads(raft);
@@ -119,8 +123,10 @@ function handleAcknowledgement(raft: Raft, response: Message, progress: Progress
 }
 
 /** An answer without news still ends a probe, or the wait for a snapshot that was asked for by who needed none. */
-function endsWaiting({ state, match, pendingSnapshot }: Progress): boolean {
-  return state === "probe" || (state === "snapshot" && match >= pendingSnapshot);
+function endsWaiting({ state, match, pendingSnapshot }: Progress, index: Index): boolean {
+  if (state === "probe") return match === index;
+  // A snapshot that was not taken in, because the follower had no need of it, is answered with what is committed there.
+  return state === "snapshot" && match >= pendingSnapshot && index >= pendingSnapshot;
 }
 
 function advanceState(raft: Raft, from: NodeId, index: number, progress: Progress): void {

@@ -25,7 +25,8 @@ export function maybeSendAppend(
   sendIfEmpty: boolean,
 ): boolean {
   if (progress.isPaused) return false;
-  if (progress.requestedSnapshot > 0) return maybeSendSnapshot(raft, to, progress);
+  // While there is none to be had, appends go on: the peer may have given its wish up, and be needed for the quorum.
+  if (progress.requestedSnapshot > 0 && maybeSendSnapshot(raft, to, progress)) return true;
   const { log } = raft;
   // By far the most frequent: asked after an acknowledgement whether there is more.
   if (!sendIfEmpty && progress.next > log.lastIndex) return false;

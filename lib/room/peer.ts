@@ -252,6 +252,8 @@ export class RoomPeer<S> {
       this.#options.events.resend();
     } else {
       this.contacts.down(event.peer);
+      // What was under way may be lost; a snapshot among it would be waited for, for ever.
+      this.node.snapshotEnded(event.peer, "failed");
       this.node.unreachable(event.peer);
     }
     this.#options.events.changed();

@@ -233,11 +233,9 @@ export function withinBounds(_ledger: Ledger, { id, raft }: Watched): void {
   );
 }
 
-/** What the list of reliability invariants holds beyond these, and why it is not checked here. */
-export const notApplicable: Readonly<Record<string, string>> = {
-  I14: "the simulator's disks forget nothing that was flushed; the real WAL is held to it by wal-torture.ts",
-  I21: "the machine's state is in memory only and rebuilt from a snapshot and the log, so there is no second index to persist",
-  I32: "that an id is never used again is the room's rule (tests/room/members.test.ts), not the core's; the simulator never re-uses one",
-  I36: "bytes on disks: wal-torture.ts",
-  I39: "authenticated channels: tests/security",
-};
+// Of the invariants I1–I40 these are not checked here:
+// I14: the simulator's disks forget nothing that was flushed; the real WAL is held to it by wal-torture.ts
+// I21: the machine's state is in memory only and rebuilt from a snapshot and the log, so there is no second index to persist
+// I32: that an id is never used again is the room's rule (tests/room/members.test.ts), not the core's; the simulator never re-uses one
+// I36: bytes on disks: wal-torture.ts
+// I39: authenticated channels: tests/security

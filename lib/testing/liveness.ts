@@ -5,6 +5,7 @@
  * are replicated to · L6, L7 terms stand still · L8 no storm of messages.
  */
 import { decodeConfChange } from "../core/confchange-codec.js";
+import { describeProgress } from "../core/describe.js";
 import type { Raft } from "../core/raft.js";
 import { raftOf } from "../core/raw-node.js";
 import { type ConfState, type NodeId, noBytes } from "../core/types.js";
@@ -81,11 +82,18 @@ export function checkLiveness(simulation: Ailing): void {
   ledger.note("recovered");
 }
 
+function describePeers(raft: Raft): string {
+  return raft.tracker.peers
+    .map(({ id, progress }) => `${id}: ${describeProgress(progress)}`)
+    .join("; ");
+}
+
 function situation(simulation: Ailing, core: readonly SimNode[], unmet: string): string {
   const ids = core.map(({ id }) => id).join();
   const nodes = core.map((node) => {
     const raft = raftAt(node);
-    return `${node.id}: ${raft?.role} term ${raft?.term} leader ${raft?.leader} commit ${raft?.log.committed} applied ${node.applied}`;
+    const peers = raft?.role === "leader" ? ` (${describePeers(raft)})` : "";
+    return `${node.id}: ${raft?.role} term ${raft?.term} leader ${raft?.leader} commit ${raft?.log.committed} applied ${node.applied}${peers}`;
   });
   return `not within ${recoverTimeouts} election timeouts after healing ${ids} (${unmet}, others ${simulation.options.others}); ${nodes.join("; ")}; ${simulation.clients.waiting} operations wait`;
 }

@@ -247,11 +247,26 @@ describe("requestSnapshot", () => {
       logTerm: 1,
       requestSnapshot: 2,
     };
-    expect(typesOf(solo.tell("MsgAppResp", 2, wish))).toEqual([]);
+    // Until there is one, appends go on.
+    expect(typesOf(solo.tell("MsgAppResp", 2, wish))).toEqual(["MsgApp>2"]);
     index = 2;
     expect(typesOf(solo.tell("MsgHeartbeatResp", 2))).toEqual(["MsgSnap>2"]);
     expect(solo.peer(2)).toMatchObject({ state: "snapshot", pendingSnapshot: 2 });
     expect(solo.tell("MsgAppResp", 2, wish)).toEqual([]);
+  });
+
+  it("is overtaken by what the follower acknowledged since it was given up: no older snapshot takes that away", () => {
+    const solo = follower();
+    solo.node.requestSnapshot();
+    for (let i = 0; i < 10; i++) {
+      solo.node.tick();
+      solo.tell("MsgHeartbeat", 2);
+    }
+    solo.tell("MsgApp", 2, { index: 2, logTerm: 2, entries: entriesOf([2, 2], 3), commit: 1 });
+    solo.node.requestSnapshot();
+    solo.drain();
+    solo.tell("MsgSnap", 2, { snapshot: snapshotOf(2, 2) });
+    expect(solo.status).toMatchObject({ lastIndex: 4, commit: 2 });
   });
 
   it("gives a follower its state anew, end to end", () => {

@@ -39,18 +39,18 @@ export const mutants = [
   {
     id: "3",
     what: "the vote is forgotten when a candidate steps down in its term",
-    file: core("raft"),
-    find: "  if (term !== raft.term) {\n    raft.term = term;\n    raft.vote = noNode;\n  }",
-    replace: "  raft.term = term;\n  raft.vote = noNode;",
+    file: core("roles"),
+    find: "    raft.vote = noNode;\n    raft.requestedSnapshot = 0;\n  }",
+    replace: "    raft.requestedSnapshot = 0;\n  }\n  raft.vote = noNode;",
     by: "sim",
   },
   {
     id: "4",
     what: "entries of earlier terms are committed by counting",
     file: core("replication"),
-    find: "raft.log.maybeCommit(raft.tracker.committedIndex(), raft.term)",
+    find: "log.maybeCommit(raft.tracker.committedIndex(), raft.term);",
     replace:
-      "raft.log.maybeCommit(raft.tracker.committedIndex(), raft.log.term(raft.tracker.committedIndex()) ?? 0)",
+      "log.maybeCommit(raft.tracker.committedIndex(), log.term(raft.tracker.committedIndex()) ?? 0);",
     by: "sim",
   },
   {
@@ -80,7 +80,7 @@ export const mutants = [
   {
     id: "8",
     what: "a pre-candidate keeps its leader",
-    file: core("raft"),
+    file: core("roles"),
     find: '  raft.tracker.votes.clear();\n  raft.leader = noNode;\n  raft.role = "preCandidate";',
     replace: '  raft.tracker.votes.clear();\n  raft.role = "preCandidate";',
     by: "sim",
@@ -172,8 +172,8 @@ export const mutants = [
     id: "17",
     what: "the term of a missing entry is 0",
     file: core("log"),
-    find: "if (index < this.#compactedIndex || index > this.lastIndex) return undefined;",
-    replace: "if (index < this.#compactedIndex || index > this.lastIndex) return 0;",
+    find: "return this.#entries.term(index);",
+    replace: "return this.#entries.term(index) ?? 0;",
     by: "sim",
   },
   {
@@ -203,7 +203,7 @@ export const mutants = [
   {
     id: "21b",
     what: "uncommitted bytes are counted as something else",
-    file: core("raft"),
+    file: core("roles"),
     find: "raft.uncommittedBytes += payload;",
     replace: "raft.uncommittedBytes += payload + entries.length;",
     by: "sim",
@@ -227,7 +227,7 @@ export const mutants = [
   {
     id: "24",
     what: "a leader counts itself before its disk answers",
-    file: core("raft"),
+    file: core("roles"),
     find: "  raft.log.append(appended);\n",
     replace: "  raft.log.append(appended);\n  raft.ownProgress?.maybeUpdate(index);\n",
     by: "sim",
@@ -455,10 +455,11 @@ export const mutants = [
   },
   {
     id: "55",
-    what: "a torn tail is not cut off",
-    file: "lib/storage/wal-recovery.ts",
-    find: '  if (read.torn !== undefined) await cutOff(directory, file, read.end.offset);\n  const handle = await directory.open(file, "existing");\n  await handle.truncate(read.end.offset);\n',
-    replace: '  const handle = await directory.open(file, "existing");\n',
+    what: "appending goes on behind a torn tail",
+    file: "lib/storage/wal-files.ts",
+    find: "end = { sequence: segment.sequence, offset: ending.offset };",
+    replace:
+      'end = { sequence: segment.sequence, offset: ending.offset + (ending.kind === "torn" ? 8 : 0) };',
     by: "torture",
   },
   {
@@ -513,6 +514,7 @@ export const mutants = [
     id: "61",
     what: "a segment is made under its final name",
     file: "lib/storage/wal-log.ts",
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is source text.
     find: "const temporary = joinPath(path, `${segment.sequence % 2}.tmp`);",
     replace: "const temporary = joinPath(path, segmentFile(segment));",
     by: "torture",
@@ -520,7 +522,7 @@ export const mutants = [
   {
     id: "62",
     what: "lengths are believed",
-    file: "lib/codec/protobuf.ts",
+    file: "lib/base/protobuf.ts",
     find: "if (length > this.end - this.position) {",
     replace: "if (length < 0) {",
     by: ["tests/codec", ""],
