@@ -144,9 +144,7 @@ async function forgetFounding(registry: Registry, roomId: string, slot: HeldSlot
 function listenToPage<S>(engine: RoomEngine<S>): () => void {
   const ends = new AbortController();
   const { signal } = ends;
-  // The links stay open: a page with links, or a lock, that went into the back-forward cache would keep its slot from the other tabs for as
-  // long as it sleeps there, and a page with open links does not go there.
-  globalThis.addEventListener("pagehide", () => engine.goodbye(), { signal });
+  globalThis.addEventListener("pagehide", () => engine.leave(), { signal });
   globalThis.addEventListener(
     "pageshow",
     (event) => {
