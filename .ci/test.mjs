@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chooseBrowser } from "./browser.mjs";
 import { BuildError, build } from "./build.mjs";
+import { endWithParent } from "./parent.mjs";
 import { run, stopRunning } from "./runner.mjs";
 
 /** Whoever runs us gives up after 15 minutes. */
@@ -66,13 +67,7 @@ async function buildAll() {
   }
 }
 
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "disconnect"]) {
-  process.once(signal, () => {
-    stopRunning();
-    process.exit(1);
-  });
-}
-
+const letGoOfParent = endWithParent(stopRunning);
 try {
   const { passed, failed } = await main();
   if (failed > 0) process.exitCode = 1;
@@ -84,4 +79,4 @@ try {
 } finally {
   rmSync(reports, { recursive: true });
 }
-process.disconnect?.(); // from the set-up script, which waits for our end
+letGoOfParent(); // the set-up script, which waits for our end

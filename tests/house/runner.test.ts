@@ -1,7 +1,10 @@
 /** The sum of `npm test` cannot look better than what was run: each row is a runner that really runs. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { candidates } from "../../.ci/chromium.mjs";
 import { run } from "../../.ci/runner.mjs";
@@ -66,6 +69,31 @@ describe("a runner that writes a report", () => {
   });
 });
 
+describe("a program that ends with its parent", () => {
+  const parent = new URL("../../.ci/parent.mjs", import.meta.url);
+  const begin = `const letGo = (await import(${JSON.stringify(parent)})).endWithParent(() => console.log("stopped"));`;
+
+  test.each([
+    { name: "passes", code: "letGo();", exitCode: 0 },
+    { name: "fails", code: "process.exitCode = 3; letGo();", exitCode: 3 },
+  ])("keeps its own exit code when it $name and lets go", async ({ name, code, exitCode }) => {
+    const child = startWithChannel(name, `${begin} ${code}`);
+    expect(await ended(child)).toEqual({ exitCode, output: "" });
+  });
+
+  test("stops when the channel to its parent closes", async () => {
+    const child = startWithChannel("orphan", `${begin} process.send("ready");`);
+    child.once("message", () => child.disconnect());
+    expect(await ended(child)).toEqual({ exitCode: 1, output: "stopped\n" });
+  });
+
+  test("stops on a signal", async () => {
+    const child = startWithChannel("signalled", `${begin} process.send("ready");`);
+    child.once("message", () => child.kill("SIGTERM"));
+    expect(await ended(child)).toEqual({ exitCode: 1, output: "stopped\n" });
+  });
+});
+
 describe("the browser of the tests", () => {
   const places = ["/usr/bin/google-chrome", "/usr/bin/chromium", "/mine"];
   const exists = (path: string): boolean => places.includes(path);
@@ -106,6 +134,21 @@ function program(name: string, code: string): string[] {
   const file = join(folder, `${name.replaceAll(" ", "-")}.cjs`);
   writeFileSync(file, code);
   return [file];
+}
+
+/** As the set-up script starts a program: with an IPC channel, which the program keeps open. */
+function startWithChannel(name: string, code: string): ChildProcess {
+  const file = join(folder, `${name}.mjs`);
+  writeFileSync(file, code);
+  return spawn(process.execPath, [file], { stdio: ["ignore", "pipe", "inherit", "ipc"] });
+}
+
+async function ended(child: ChildProcess): Promise<{ exitCode: number | null; output: string }> {
+  // Not "close", which Node does not emit for a child whose channel the parent closed.
+  const exit = once(child, "exit");
+  const output = child.stdout === null ? "" : await text(child.stdout);
+  const [exitCode] = await exit;
+  return { exitCode, output };
 }
 
 /** Without its output in that of this test, whose last lines are somebody's report too. */
