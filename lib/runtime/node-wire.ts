@@ -10,6 +10,7 @@ import type { PeerEvent, Transport } from "../transport/transport.js";
 import type { BareNode } from "./bare-node.js";
 import type { Contacts } from "./contacts.js";
 import { packFrame, raftFrame, requestFrame, transferFrame, unpackFrame } from "./frames.js";
+import type { Guards } from "./guards.js";
 import type { Metrics } from "./metrics.js";
 import type { NodeEvent } from "./node-events.js";
 import type { Requests } from "./node-requests.js";
@@ -19,7 +20,6 @@ import {
   type Request,
   type RequestFrame,
 } from "./requests.js";
-import type { StateChecks } from "./state-checks.js";
 import { decodeTransferFrame } from "./transfer-frames.js";
 import type { Transfers } from "./transfers.js";
 
@@ -32,7 +32,7 @@ export interface WireParts<Result> {
   readonly contacts: Contacts;
   readonly requests: Requests<Result>;
   readonly transfers: Transfers;
-  readonly checks: StateChecks;
+  readonly guards: Guards;
   bare(): BareNode<Result>;
   members(): ReadonlySet<NodeId>;
   running(): boolean;
@@ -68,6 +68,7 @@ export class Wire<Result> {
       this.#parts.requests.unreachable(peer);
       this.#parts.transfers.unreachable(peer);
     }
+    this.#parts.guards.linked(peer, up);
     const reason = event.type === "down" ? event.reason : undefined;
     this.#parts.emit({ type: "link", peer, up, reason });
   }
@@ -99,18 +100,16 @@ export class Wire<Result> {
   }
 
   #onRequest(from: NodeId, frame: RequestFrame): void {
-    if (frame.type === "state") {
-      this.#parts.checks.answered(from, frame.hash);
-      return;
-    }
-    if (frame.type === "diverged") {
-      this.#parts.checks.told(from, frame.id);
-      return;
-    }
-    if (frame.type !== "request") {
-      this.#parts.requests.answered(from, frame);
-      return;
-    }
+    const { guards, requests } = this.#parts;
+    if (frame.type === "request") this.#serve(from, frame);
+    else if (frame.type === "about") guards.about(from, frame);
+    else if (frame.type === "state") guards.checks.answered(from, frame.hash);
+    else if (frame.type === "diverged") guards.checks.told(from, frame.id);
+    else if (frame.type === "check") guards.checks.askedToCheck(from);
+    else requests.answered(from, frame);
+  }
+
+  #serve(from: NodeId, frame: Extract<RequestFrame, { type: "request" }>): void {
     const { id } = frame;
     // Only members are served: anybody else may be linked, but has no say.
     const answer = this.#parts.members().has(from) ? this.#answer(id, frame.request) : undefined;

@@ -17,6 +17,7 @@ import { Conditions } from "./conditions.js";
 import { Contacts } from "./contacts.js";
 import { foundCluster, isEmpty } from "./founding.js";
 import { packFrame, requestFrame, transferFrame } from "./frames.js";
+import { Guards } from "./guards.js";
 import { LogLines } from "./log-lines.js";
 import { carrierOf } from "./member-changes.js";
 import { MemberedMachine } from "./membered-machine.js";
@@ -35,13 +36,12 @@ import { Wire } from "./node-wire.js";
 import { aborted } from "./proposals.js";
 import { closed, halted } from "./refusals.js";
 import { encodeRequestFrame, type RequestFrame } from "./requests.js";
-import { StateChecks } from "./state-checks.js";
 import { encodeTransferFrame } from "./transfer-frames.js";
 import { Transfers } from "./transfers.js";
 
 export class RunningNode<Result> {
   readonly requests: Requests<Result>;
-  readonly checks: StateChecks;
+  readonly guards: Guards;
   readonly #options: CompleteOptions<Result>;
   readonly #machine: MemberedMachine<Result>;
   readonly #events: Emitter<NodeEvent> = createEmitter<NodeEvent>();
@@ -51,7 +51,7 @@ export class RunningNode<Result> {
   readonly #wire: Wire<Result>;
   readonly #conditions = new Conditions();
   readonly #lines: LogLines;
-  readonly #gauges: Cancel;
+  #gauges: Cancel = () => {};
   #bare!: BareNode<Result>;
   #softState: SoftState = { role: "follower", leader: noNode };
   #members: ReadonlySet<NodeId> = new Set();
@@ -67,13 +67,14 @@ export class RunningNode<Result> {
       }
       await node.#run(loaded);
     } catch (error) {
-      node.#gauges();
       node.#contacts.close();
       throw error;
     }
     options.transport.onPeer((event) => node.#wire.link(event));
     options.transport.onFrame((from, frame) => node.#wire.receive(from, frame));
     for (const peer of options.transport.peers()) node.#contacts.heard(peer);
+    node.#gauges = options.clock.every(1000, () => publishGauges(options.metrics, node.status()));
+    node.guards.start();
     return node;
   }
 
@@ -92,6 +93,8 @@ export class RunningNode<Result> {
       softState: () => this.#softState,
       configuration: () => this.configuration,
       send: tell,
+      stamped: (commands) => this.guards.stamped(commands),
+      checkChange: (change) => this.guards.check(change),
       until: (holds, signal) => this.until(holds, signal),
       checkRunning: (signal) => this.#checkRunning(signal),
     });
@@ -109,28 +112,31 @@ export class RunningNode<Result> {
       storeFailed: (error) => this.#bare.storeFailed(error),
     });
     this.#contacts = new Contacts(clock, electionMs, (event) => this.#emit(event));
-    this.checks = new StateChecks({
+    this.guards = new Guards({
       self: id,
       clock,
       random: options.random,
-      waitMs: 20 * electionMs,
-      leads: () => this.#softState.role === "leader",
-      leader: () => this.#softState.leader,
+      machine: this.#machine,
+      electionMs,
+      activation: options.activation,
+      checkEverySnapshots: options.checkEverySnapshots,
+      softState: () => this.#softState,
       configuration: () => this.configuration,
-      mark: (mark) =>
-        this.requests.change(carrierOf(id, { type: "check", id: mark }), 0, undefined),
       send: tell,
-      restore: () => {
+      change: (change) => this.requests.change(change, 0, undefined),
+      requestSnapshot: () => {
         this.#bare.requestSnapshot();
       },
       transfer: (to) => {
         this.#bare.transferLeader(to);
       },
       diverged: (verdict) => this.#emit({ type: "diverged", verdict }),
+      failed: (error) => this.#bare.fail(error),
     });
-    this.#machine.onCheck = (hash) => this.checks.passed(hash);
+    this.#machine.onActivated = (version, index) =>
+      this.#emit({ type: "activated", version, index });
     this.#wire = new Wire<Result>({
-      checks: this.checks,
+      guards: this.guards,
       transport,
       metrics: options.metrics,
       contacts: this.#contacts,
@@ -154,7 +160,6 @@ export class RunningNode<Result> {
         return this.requests.change(carrierOf(id, { type: "addresses", addresses }), 0, undefined);
       },
     });
-    this.#gauges = clock.every(1000, () => publishGauges(options.metrics, this.status()));
   }
 
   // — state —
@@ -185,6 +190,9 @@ export class RunningNode<Result> {
       lastTerm: this.#bare.lastTerm,
       backlog: this.#bare.backlog,
       configuration: this.configuration,
+      machineVersion: this.#machine.version,
+      machineSupports: this.#machine.supports,
+      logTime: this.#machine.times.logTime,
       snapshot: this.#bare.snapshots.latest,
       lastContactMs: role === "leader" ? 0 : this.#contacts.sinceHeard(leader),
       peers,
@@ -240,8 +248,8 @@ export class RunningNode<Result> {
   async #close(): Promise<void> {
     this.#endRequests(closed("unknown"), closed("none"));
     this.#gauges();
+    this.guards.close(closed("unknown"));
     this.#announcer.close();
-    this.checks.close();
     this.#contacts.close();
     const { transport, store } = this.#options;
     await transport.close();
@@ -302,6 +310,7 @@ export class RunningNode<Result> {
           metrics.observe("raft_store_logs_entries", entries);
         },
         snapshotTaken: (metadata, ms) => {
+          this.guards.checks.snapshotTaken();
           metrics.observe("raft_snapshot_take_seconds", ms / 1000);
           this.#emit({ type: "snapshot", action: "taken", metadata, peer: undefined });
           this.#check();
@@ -325,6 +334,7 @@ export class RunningNode<Result> {
       else if (state.role === "follower") metrics.count("raft_state_follower_total");
       else metrics.count("raft_state_candidate_total");
       if (before.role === "leader") metrics.count("raft_transition_leader_lost_total");
+      this.guards.roleChanged();
       this.#emit({ type: "role", role: state.role, term });
     }
     if (state.leader !== before.leader) {
@@ -352,6 +362,7 @@ export class RunningNode<Result> {
       if (!ids.has(gone)) this.#emit({ type: "member", id: gone, change: "removed" });
     }
     if (before.has(id) && !ids.has(id)) this.#emit({ type: "removed" });
+    this.guards.configured();
     this.#announcer.look();
     this.#check();
   }
@@ -359,6 +370,7 @@ export class RunningNode<Result> {
   #restored(metadata: SnapshotMetadata): void {
     this.#emit({ type: "snapshot", action: "installed", metadata, peer: undefined });
     this.#configured();
+    this.guards.checks.restored();
     this.requests.restored(metadata);
   }
 
@@ -374,6 +386,7 @@ export class RunningNode<Result> {
     this.#halt = halted(error);
     this.#options.logger.error({ err: error }, "the node has stopped");
     this.#endRequests(this.#halt, halted(error, "none"));
+    this.guards.close(this.#halt);
     if (this.#bare === undefined) return;
     const halt = { error: this.#halt, status: this.status(), log: this.#lines.last };
     this.#emit({ type: "halted", halt });
