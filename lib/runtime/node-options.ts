@@ -41,7 +41,7 @@ export interface Reloadable {
 export interface RaftNodeOptions<Result> {
   /** An integer in [1, 2^53−1], never used by another node, before or after. */
   readonly id: NodeId;
-  /** Closed with the node. */
+  /** Closed with the node, and where opening fails for another reason than `BAD_CONFIG`. */
   readonly store: OpenedStore;
   /** Closed with the node. Must prove who a frame is from, or be a network that can be trusted. */
   readonly transport: AddressedTransport;

@@ -50,9 +50,11 @@ export class RaftNode<Result> {
   #settings: Reloadable;
 
   /**
-   * Loads the store, restores the machine and begins to take part.
+   * Loads the store, restores the machine, applies what the log holds as committed, and begins to take part.
    *
-   * @throws LogboomError `BAD_CONFIG` (an option against its rule) · `STORAGE_FAILED`, `DECODE` (the snapshot is damaged)
+   * @throws LogboomError `BAD_CONFIG` (an option against its rule, named with its value; nothing was touched) · after the rest, store and
+   *         transport are closed: `STORAGE_FAILED`, `STORAGE_LOCKED`, `DECODE` (the machine does not take its snapshot), `UPGRADE_NEEDED` (the
+   *         log is of a later machine version), `HALTED` (the machine threw; see `cause`)
    */
   static async open<Result>(options: RaftNodeOptions<Result>): Promise<RaftNode<Result>> {
     const complete = completeOptions(options);
@@ -355,7 +357,10 @@ export class RaftNode<Result> {
     return settings;
   }
 
-  /** Stops: every open request ends with `CLOSED`, transport and store are closed, no timer is left. Idempotent. */
+  /**
+   * Stops: every open request ends with `CLOSED`, transport and store are closed, no timer is left. Idempotent.
+   * @throws what transport or store could not be closed with, after everything else was
+   */
   close(): Promise<void> {
     return this.#node.close();
   }

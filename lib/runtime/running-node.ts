@@ -7,7 +7,7 @@
 import { concatBytes } from "../base/bytes.js";
 import type { Cancel } from "../base/clock.js";
 import { createEmitter, type Emitter } from "../base/emitter.js";
-import { LogboomError, type Outcome } from "../base/errors.js";
+import { isLogboomError, LogboomError, type Outcome } from "../base/errors.js";
 import type { BasicStatus } from "../core/raw-node.js";
 import { type NodeId, noNode, type SnapshotMetadata, type SoftState } from "../core/types.js";
 import type { Loaded } from "../storage/storage.js";
@@ -67,7 +67,11 @@ export class RunningNode<Result> {
       }
       await node.#run(loaded);
     } catch (error) {
+      node.#closing = Promise.resolve();
       node.#contacts.close();
+      node.guards.close(closed("none"));
+      await Promise.allSettled([options.transport.close(), node.#bare?.close()]);
+      await Promise.allSettled([options.store.storage.close()]);
       throw error;
     }
     options.transport.onPeer((event) => node.#wire.link(event));
@@ -245,6 +249,7 @@ export class RunningNode<Result> {
     return this.#closing;
   }
 
+  /** Everything is closed, whatever of it fails; the first failure is passed on. */
   async #close(): Promise<void> {
     this.#endRequests(closed("unknown"), closed("none"));
     this.#gauges();
@@ -252,11 +257,17 @@ export class RunningNode<Result> {
     this.#announcer.close();
     this.#contacts.close();
     const { transport, store } = this.#options;
-    await transport.close();
-    await this.#bare.close();
-    await this.#transfers.close();
-    await store.storage.close();
+    const ends: PromiseSettledResult<void>[] = [];
+    const end = async (close: () => Promise<void>): Promise<void> => {
+      ends.push(...(await Promise.allSettled([close()])));
+    };
+    await end(() => transport.close());
+    await end(() => this.#bare.close());
+    await end(() => this.#transfers.close());
+    await end(() => store.storage.close());
     this.#events.clear();
+    const failed = ends.find(({ status }) => status === "rejected");
+    if (failed?.status === "rejected") throw failed.reason;
   }
 
   #endRequests(error: LogboomError, untouched: LogboomError): void {
@@ -270,7 +281,7 @@ export class RunningNode<Result> {
     this.#bare = await BareNode.openLoaded(this.#bareOptions(), loaded);
     this.#configured();
     this.#bare.start();
-    if (this.#halt !== undefined) throw this.#halt;
+    if (this.#halt !== undefined) throw causeOf(this.#halt);
   }
 
   async #found(bootstrap: Bootstrap): Promise<Loaded> {
@@ -407,4 +418,9 @@ export class RunningNode<Result> {
     if (this.#closing !== undefined) throw closed(outcome);
     if (this.#halt !== undefined) throw halted(this.#halt.cause, outcome);
   }
+}
+
+/** Why an opening failed: the failure itself, where it has a code. */
+function causeOf(halt: LogboomError): LogboomError {
+  return isLogboomError(halt.cause) ? halt.cause : halt;
 }
