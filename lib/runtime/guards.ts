@@ -11,6 +11,7 @@ import type { Cancel, Clock } from "../base/clock.js";
 import { LogboomError } from "../base/errors.js";
 import type { Random } from "../base/random.js";
 import type { ConfChangeV2, NodeId, SoftState } from "../core/types.js";
+import type { BareNode } from "./bare-node.js";
 import { Clocks } from "./clocks.js";
 import { carrierOf } from "./member-changes.js";
 import type { MemberedMachine } from "./membered-machine.js";
@@ -37,10 +38,8 @@ export interface GuardsOptions {
   configuration(): Configuration;
   send(to: NodeId, frame: RequestFrame): boolean;
   change(change: ConfChangeV2): Promise<void>;
-  requestSnapshot(): void;
-  transfer(to: NodeId): void;
+  bare(): Pick<BareNode<unknown>, "requestSnapshot" | "transferLeader" | "fail">;
   diverged(verdict: StateVerdict): void;
-  failed(error: unknown): void;
 }
 
 export class Guards {
@@ -70,10 +69,14 @@ export class Guards {
       configuration,
       mark: (id) => options.change(carrierOf(self, { type: "check", id })),
       send: (to, frame) => options.send(to, frame),
-      restore: () => options.requestSnapshot(),
-      transfer: (to) => options.transfer(to),
+      restore: () => {
+        options.bare().requestSnapshot();
+      },
+      transfer: (to) => {
+        options.bare().transferLeader(to);
+      },
       diverged: (verdict) => options.diverged(verdict),
-      failed: (error) => options.failed(error),
+      failed: (error) => options.bare().fail(error),
     });
     machine.onCheck = (point) => this.checks.passed(point);
   }

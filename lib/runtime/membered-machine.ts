@@ -106,9 +106,10 @@ export class MemberedMachine<Result> implements StateMachine<Result> {
     return this.#restored?.id === id ? this.#restored : undefined;
   }
 
-  /** For whoever founds a cluster: the table it begins with. The machine's own version is active from the start. */
-  found(addresses: Addresses): void {
+  /** For whoever founds a cluster: the snapshot it begins with. The machine's own version is active from the start. */
+  found(addresses: Addresses): Uint8Array {
     this.#take({ ...emptyHead, configurationIndex: 1, addresses, version: this.supports });
+    return concatBytes(...this.snapshot());
   }
 
   /** A majority is gone for good: what was known of where members live with it. */

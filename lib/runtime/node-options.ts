@@ -98,7 +98,7 @@ export function completeOptions<Result>(options: RaftNodeOptions<Result>): Compl
   if (!isNodeId(id)) bad("id", "be an integer in [1, 2^53-1]", id);
   if (transport.self !== id) bad("transport", `be opened as node ${id}`, transport.self);
   if (address !== undefined) checkAddress(address);
-  if (bootstrap !== undefined) bootstrapState(bootstrap);
+  if (bootstrap !== undefined) bootstrapState(bootstrap, id);
   const { version } = options.machine;
   if (version !== undefined) positive("machine.version", version);
   const timing = options.timing ?? nodeTiming;
@@ -146,13 +146,17 @@ export function checkReloadable({
   }
 }
 
-/** The configuration a cluster begins with. @throws LogboomError `BAD_CONFIG` */
-export function bootstrapState({ voters, learners = [], addresses }: Bootstrap): ConfState {
+/** The configuration a cluster begins with, node `self` among its members. @throws LogboomError `BAD_CONFIG` */
+export function bootstrapState(
+  { voters, learners = [], addresses }: Bootstrap,
+  self: NodeId,
+): ConfState {
   const all = [...voters, ...learners];
   if (voters.length === 0) bad("bootstrap.voters", "name at least one node", "none");
   const wrong = all.find((id) => !isNodeId(id));
   if (wrong !== undefined) bad("bootstrap", "name integers in [1, 2^53-1]", wrong);
   if (new Set(all).size !== all.length) bad("bootstrap", "name each node once", all);
+  if (!all.includes(self)) bad("bootstrap", `name this node (${self}) among its members`, all);
   for (const address of addresses?.values() ?? []) checkAddress(address);
   const ascending = (ids: readonly NodeId[]): NodeId[] => [...ids].sort((a, b) => a - b);
   return { ...emptyConfState, voters: ascending(voters), learners: ascending(learners) };

@@ -1,6 +1,8 @@
 /** Status of a running node, as plain copies; and the same as hashicorp/raft's Stats has it, for dashboards that know those names. */
 import type { PeerStatus } from "../core/raw-node.js";
 import type { Index, NodeId, Role, SnapshotMetadata, Term } from "../core/types.js";
+import type { BareNode } from "./bare-node.js";
+import type { MemberedMachine } from "./membered-machine.js";
 import { bodyVersion, type Configuration, memberIds } from "./members.js";
 import type { Metrics } from "./metrics.js";
 
@@ -36,6 +38,36 @@ export interface NodeStatus {
   /** Frames and messages that were refused: malformed, foreign, in another's name. */
   readonly refused: number;
   readonly halted: boolean;
+}
+
+/** The part of a status that the node itself and its machine know. */
+export function statusOfNode(
+  bare: BareNode<unknown>,
+  machine: MemberedMachine<unknown>,
+  leaderHeardMs: number | undefined,
+): Omit<
+  NodeStatus,
+  "configuration" | "proposals" | "reads" | "forwarded" | "sendingSnapshots" | "refused" | "halted"
+> {
+  const { id, role, term, leader, commit, lastIndex, peers } = bare.fullStatus();
+  return {
+    id,
+    role,
+    term,
+    leader,
+    leaderAddress: machine.addresses.get(leader),
+    commit,
+    applied: bare.applied,
+    lastIndex,
+    lastTerm: bare.lastTerm,
+    backlog: bare.backlog,
+    machineVersion: machine.version,
+    machineSupports: machine.supports,
+    logTime: machine.times.logTime,
+    snapshot: bare.snapshots.latest,
+    lastContactMs: role === "leader" ? 0 : leaderHeardMs,
+    peers,
+  };
 }
 
 /** hashicorp/raft's Stats: its names, its texts. Its protocol version is the machine version here: what all members must understand. */
@@ -84,4 +116,11 @@ export function publishGauges(metrics: Metrics, status: NodeStatus): void {
   metrics.gauge("raft_last_index", status.lastIndex);
   metrics.gauge("raft_fsm_pending", status.backlog);
   metrics.gauge("raft_is_leader", status.role === "leader" ? 1 : 0);
+}
+
+export function countRole(metrics: Metrics, role: Role, before: Role): void {
+  if (role === "leader") metrics.count("raft_state_leader_total");
+  else if (role === "follower") metrics.count("raft_state_follower_total");
+  else metrics.count("raft_state_candidate_total");
+  if (before === "leader") metrics.count("raft_transition_leader_lost_total");
 }

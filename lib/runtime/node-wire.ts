@@ -20,7 +20,6 @@ import {
   type Request,
   type RequestFrame,
 } from "./requests.js";
-import { decodeTransferFrame } from "./transfer-frames.js";
 import type { Transfers } from "./transfers.js";
 
 /** Appends above so many bytes travel as bulk, behind heartbeats and votes. */
@@ -80,8 +79,7 @@ export class Wire<Result> {
       const { kind, body } = unpackFrame(frame);
       if (kind === raftFrame) this.#onMessages(from, decodeMessages(body));
       else if (kind === requestFrame) this.#onRequest(from, decodeRequestFrame(body));
-      else if (kind === transferFrame)
-        this.#parts.transfers.receive(from, decodeTransferFrame(body));
+      else if (kind === transferFrame) this.#parts.transfers.receive(from, body);
       else throw new DecodeError(`a frame of kind ${kind}, which this node does not speak`);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;

@@ -4,26 +4,26 @@
  * Not here: the public face and its checks (raft-node.ts).
  */
 
-import { concatBytes } from "../base/bytes.js";
 import type { Cancel } from "../base/clock.js";
 import { createEmitter, type Emitter } from "../base/emitter.js";
-import { isLogboomError, LogboomError, type Outcome } from "../base/errors.js";
+import { LogboomError, type Outcome } from "../base/errors.js";
 import type { BasicStatus } from "../core/raw-node.js";
 import { type NodeId, noNode, type SnapshotMetadata, type SoftState } from "../core/types.js";
 import type { Loaded } from "../storage/storage.js";
 import { Announcer } from "./announcer.js";
 import { BareNode, type BareNodeOptions } from "./bare-node.js";
+import { closeEach } from "./closing.js";
 import { Conditions } from "./conditions.js";
 import { Contacts } from "./contacts.js";
 import { foundCluster, isEmpty } from "./founding.js";
-import { packFrame, requestFrame, transferFrame } from "./frames.js";
+import { packFrame, requestFrame } from "./frames.js";
 import { Guards } from "./guards.js";
 import { LogLines } from "./log-lines.js";
 import { carrierOf } from "./member-changes.js";
 import { MemberedMachine } from "./membered-machine.js";
 import { type Configuration, memberIds } from "./members.js";
 import type { MetricName } from "./metrics.js";
-import type { NodeEvent } from "./node-events.js";
+import { memberEvents, type NodeEvent } from "./node-events.js";
 import {
   type Bootstrap,
   bootstrapState,
@@ -31,12 +31,11 @@ import {
   type Reloadable,
 } from "./node-options.js";
 import { Requests } from "./node-requests.js";
-import { type NodeStatus, publishGauges } from "./node-status.js";
+import { countRole, type NodeStatus, publishGauges, statusOfNode } from "./node-status.js";
 import { Wire } from "./node-wire.js";
 import { aborted } from "./proposals.js";
-import { closed, halted } from "./refusals.js";
+import { causeOf, closed, halted } from "./refusals.js";
 import { encodeRequestFrame, type RequestFrame } from "./requests.js";
-import { encodeTransferFrame } from "./transfer-frames.js";
 import { Transfers } from "./transfers.js";
 
 export class RunningNode<Result> {
@@ -67,11 +66,7 @@ export class RunningNode<Result> {
       }
       await node.#run(loaded);
     } catch (error) {
-      node.#closing = Promise.resolve();
-      node.#contacts.close();
-      node.guards.close(closed("none"));
-      await Promise.allSettled([options.transport.close(), node.#bare?.close()]);
-      await Promise.allSettled([options.store.storage.close()]);
+      await node.#abandon().catch(() => {});
       throw error;
     }
     options.transport.onPeer((event) => node.#wire.link(event));
@@ -105,40 +100,12 @@ export class RunningNode<Result> {
     this.#transfers = new Transfers({
       clock,
       store: store.snapshots,
-      send: (to, frame) =>
-        transport.send(to, packFrame(transferFrame, encodeTransferFrame(frame)), {
-          bulk: frame.type === "chunk",
-        }),
-      pin: (metadata) => this.#bare.snapshots.pin(metadata),
-      needs: (message) => (message.snapshot?.metadata.index ?? 0) >= this.#bare.status().commit,
-      arrived: (from, message) => this.#bare.step(from, [message]),
+      transport,
+      bare: () => this.#bare,
       ended: (to, metadata, outcome) => this.#transferEnded(to, metadata, outcome),
-      storeFailed: (error) => this.#bare.storeFailed(error),
     });
     this.#contacts = new Contacts(clock, electionMs, (event) => this.#emit(event));
-    this.guards = new Guards({
-      self: id,
-      clock,
-      random: options.random,
-      machine: this.#machine,
-      electionMs,
-      activation: options.activation,
-      checkEverySnapshots: options.checkEverySnapshots,
-      softState: () => this.#softState,
-      configuration: () => this.configuration,
-      send: tell,
-      change: (change) => this.requests.change(change, 0, undefined),
-      requestSnapshot: () => {
-        this.#bare.requestSnapshot();
-      },
-      transfer: (to) => {
-        this.#bare.transferLeader(to);
-      },
-      diverged: (verdict) => this.#emit({ type: "diverged", verdict }),
-      failed: (error) => this.#bare.fail(error),
-    });
-    this.#machine.onActivated = (version, index) =>
-      this.#emit({ type: "activated", version, index });
+    this.guards = this.#makeGuards(tell, electionMs);
     this.#wire = new Wire<Result>({
       guards: this.guards,
       transport,
@@ -166,6 +133,27 @@ export class RunningNode<Result> {
     });
   }
 
+  #makeGuards(send: (to: NodeId, frame: RequestFrame) => boolean, electionMs: number): Guards {
+    const { id: self, clock, random, activation, checkEverySnapshots } = this.#options;
+    this.#machine.onActivated = (version, index) =>
+      this.#emit({ type: "activated", version, index });
+    return new Guards({
+      self,
+      clock,
+      random,
+      machine: this.#machine,
+      electionMs,
+      activation,
+      checkEverySnapshots,
+      softState: () => this.#softState,
+      configuration: () => this.configuration,
+      send,
+      change: (change) => this.requests.change(change, 0, undefined),
+      bare: () => this.#bare,
+      diverged: (verdict) => this.#emit({ type: "diverged", verdict }),
+    });
+  }
+
   // — state —
 
   basicStatus(): BasicStatus {
@@ -181,26 +169,11 @@ export class RunningNode<Result> {
   }
 
   status(): NodeStatus {
-    const { id, role, term, leader, commit, lastIndex, peers } = this.#bare.fullStatus();
+    const leader = this.#bare.status().leader;
     return {
-      id,
-      role,
-      term,
-      leader,
-      leaderAddress: this.#machine.addresses.get(leader),
-      commit,
-      applied: this.#bare.applied,
-      lastIndex,
-      lastTerm: this.#bare.lastTerm,
-      backlog: this.#bare.backlog,
-      configuration: this.configuration,
-      machineVersion: this.#machine.version,
-      machineSupports: this.#machine.supports,
-      logTime: this.#machine.times.logTime,
-      snapshot: this.#bare.snapshots.latest,
-      lastContactMs: role === "leader" ? 0 : this.#contacts.sinceHeard(leader),
-      peers,
+      ...statusOfNode(this.#bare, this.#machine, this.#contacts.sinceHeard(leader)),
       ...this.requests.counts(),
+      configuration: this.configuration,
       sendingSnapshots: this.#transfers.sending,
       refused: this.#wire.refused + this.#bare.refused,
       halted: this.#halt !== undefined,
@@ -224,7 +197,9 @@ export class RunningNode<Result> {
   async snapshot(): Promise<SnapshotMetadata | undefined> {
     this.#checkRunning(undefined);
     await this.until(() => !this.#bare.snapshots.taking, undefined);
-    return await this.#bare.snapshot();
+    const taken = await this.#bare.snapshot();
+    this.#checkRunning(undefined, "unknown");
+    return taken;
   }
 
   reload({ snapshotPolicy, tickMs, pendingBytesMax }: Reloadable): void {
@@ -234,14 +209,19 @@ export class RunningNode<Result> {
   }
 
   async bootstrap(bootstrap: Bootstrap): Promise<void> {
-    bootstrapState(bootstrap);
+    bootstrapState(bootstrap, this.#options.id);
     this.#checkRunning(undefined);
     const { term, lastIndex } = this.basicStatus();
     if (term > 0 || lastIndex > 0) {
       throw new LogboomError("BAD_INPUT", "this node has state already: it is part of a cluster");
     }
     await this.#bare.close();
-    await this.#run(await this.#found(bootstrap));
+    try {
+      await this.#run(await this.#found(bootstrap));
+    } catch (error) {
+      this.#failed(error);
+      throw error;
+    }
   }
 
   close(): Promise<void> {
@@ -257,17 +237,26 @@ export class RunningNode<Result> {
     this.#announcer.close();
     this.#contacts.close();
     const { transport, store } = this.#options;
-    const ends: PromiseSettledResult<void>[] = [];
-    const end = async (close: () => Promise<void>): Promise<void> => {
-      ends.push(...(await Promise.allSettled([close()])));
-    };
-    await end(() => transport.close());
-    await end(() => this.#bare.close());
-    await end(() => this.#transfers.close());
-    await end(() => store.storage.close());
-    this.#events.clear();
-    const failed = ends.find(({ status }) => status === "rejected");
-    if (failed?.status === "rejected") throw failed.reason;
+    await closeEach(
+      () => transport.close(),
+      () => this.#bare.close(),
+      () => this.#transfers.close(),
+      () => store.storage.close(),
+      async () => this.#events.clear(),
+    );
+  }
+
+  /** Opening failed: that is what the caller is told. */
+  async #abandon(): Promise<void> {
+    const { transport, store } = this.#options;
+    this.#closing = Promise.resolve();
+    this.#contacts.close();
+    this.guards.close(closed("none"));
+    await closeEach(
+      () => transport.close(),
+      async () => await this.#bare?.close(),
+      () => store.storage.close(),
+    );
   }
 
   #endRequests(error: LogboomError, untouched: LogboomError): void {
@@ -285,10 +274,10 @@ export class RunningNode<Result> {
   }
 
   async #found(bootstrap: Bootstrap): Promise<Loaded> {
-    const confState = bootstrapState(bootstrap);
-    this.#machine.found(bootstrap.addresses ?? new Map());
-    const body = concatBytes(...this.#machine.snapshot());
-    return await foundCluster(this.#options.store, confState, noNode, body);
+    const { store, id } = this.#options;
+    const confState = bootstrapState(bootstrap, id);
+    const body = this.#machine.found(bootstrap.addresses ?? new Map());
+    return await foundCluster(store, confState, noNode, body);
   }
 
   #bareOptions(): BareNodeOptions<Result> {
@@ -341,10 +330,7 @@ export class RunningNode<Result> {
     const { metrics } = this.#options;
     const { term } = this.#bare.status();
     if (state.role !== before.role) {
-      if (state.role === "leader") metrics.count("raft_state_leader_total");
-      else if (state.role === "follower") metrics.count("raft_state_follower_total");
-      else metrics.count("raft_state_candidate_total");
-      if (before.role === "leader") metrics.count("raft_transition_leader_lost_total");
+      countRole(metrics, state.role, before.role);
       this.guards.roleChanged();
       this.#emit({ type: "role", role: state.role, term });
     }
@@ -366,13 +352,7 @@ export class RunningNode<Result> {
     // A node that is yet to be added knows nobody: it goes by what its transport was opened with.
     if (configuration.addresses.size > 0) transport.setAddresses?.(configuration.addresses);
     this.#emit({ type: "configuration", configuration });
-    for (const added of ids) {
-      if (!before.has(added)) this.#emit({ type: "member", id: added, change: "added" });
-    }
-    for (const gone of before) {
-      if (!ids.has(gone)) this.#emit({ type: "member", id: gone, change: "removed" });
-    }
-    if (before.has(id) && !ids.has(id)) this.#emit({ type: "removed" });
+    for (const event of memberEvents(before, ids, id)) this.#emit(event);
     this.guards.configured();
     this.#announcer.look();
     this.#check();
@@ -389,7 +369,6 @@ export class RunningNode<Result> {
     const sent = outcome === "arrived";
     this.#options.metrics.count(sent ? "raft_snapshots_sent_total" : "raft_snapshots_failed_total");
     this.#emit({ type: "snapshot", action: sent ? "sent" : "failed", metadata, peer: to });
-    this.#bare.snapshotEnded(to, outcome);
   }
 
   #failed(error: unknown): void {
@@ -418,9 +397,4 @@ export class RunningNode<Result> {
     if (this.#closing !== undefined) throw closed(outcome);
     if (this.#halt !== undefined) throw halted(this.#halt.cause, outcome);
   }
-}
-
-/** Why an opening failed: the failure itself, where it has a code. */
-function causeOf(halt: LogboomError): LogboomError {
-  return isLogboomError(halt.cause) ? halt.cause : halt;
 }

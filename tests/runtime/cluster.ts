@@ -19,6 +19,7 @@ import {
   type MemoryNetwork,
   type MemoryNetworkOptions,
 } from "../../lib/transport/memory.js";
+import type { Transport } from "../../lib/transport/transport.js";
 
 /** Keeps every command it was given; answers with how many there are. */
 export class Journal implements StateMachine<number> {
@@ -50,6 +51,8 @@ export interface TestCluster {
   /** Opens a node on its medium, again if it was opened before. */
   open(id: NodeId, change?: NodeChange): Promise<TestNode>;
   close(id: NodeId): Promise<void>;
+  /** From now on frames of these kinds that `id` sends are lost, and its sender told otherwise. */
+  mute(id: NodeId, kinds: readonly number[]): void;
   get(id: NodeId): TestNode;
   medium(id: NodeId): MemoryMedium;
   /** Lets time pass until `holds`. */
@@ -124,6 +127,13 @@ export async function openCluster(
     ...options,
   });
   const nodes = new Map<NodeId, TestNode>();
+  const muted = new Map<NodeId, readonly number[]>();
+  const muting = (transport: Transport): Transport => ({
+    ...transport,
+    send: (to, frame, sending) =>
+      muted.get(transport.self)?.includes(frame[0] as number) === true ||
+      transport.send(to, frame, sending),
+  });
   const media = new Map<NodeId, MemoryMedium>();
   const medium = (id: NodeId): MemoryMedium => {
     const found = media.get(id) ?? createMemoryMedium();
@@ -148,7 +158,7 @@ export async function openCluster(
       const node = await RaftNode.open<number>({
         id,
         store: wrap(await openMemoryStore({ medium: medium(id) })),
-        transport: network.open(id),
+        transport: muting(network.open(id)),
         machine,
         clock,
         random: seededRandom(id),
@@ -162,6 +172,9 @@ export async function openCluster(
       const { node } = cluster.get(id);
       nodes.delete(id);
       await cluster.settled(node.close());
+    },
+    mute(id, kinds) {
+      muted.set(id, kinds);
     },
     get(id) {
       const found = nodes.get(id);

@@ -1,8 +1,9 @@
 /** Replicas that came to differ: found by hashes at one entry, judged by the majority, mended from a snapshot. */
 import { afterEach, describe, expect, it, test } from "vitest";
+import { requestFrame } from "../../lib/runtime/frames.js";
 import type { NodeEvent } from "../../lib/runtime/node-events.js";
 import { judge, type StateHash } from "../../lib/runtime/state-check.js";
-import { bytes, openCluster, type TestCluster } from "./cluster.js";
+import { bytes, openCluster, settle, type TestCluster } from "./cluster.js";
 
 const hash = (crc: number): StateHash => ({ id: 1, index: 5, length: 9, crc });
 
@@ -74,6 +75,122 @@ describe("over a cluster", () => {
     expect(
       new Set([...cluster.nodes.values()].map(({ machine }) => machine.commands[2])).size,
     ).toBe(3);
+  });
+
+  it("is made by leaders themselves, after so many of their snapshots", async () => {
+    cluster = await openCluster([1, 2, 3], {
+      change: {
+        snapshotPolicy: { entries: 10, bytes: 1 << 20, trailing: 5 },
+        checkEverySnapshots: 2,
+      },
+    });
+    const { node } = await cluster.leader();
+    const other = await cluster.follower();
+    const events: NodeEvent[] = [];
+    other.node.observe((event) => events.push(event), ["diverged"]);
+    const write = async (count: number): Promise<void> => {
+      for (let i = 0; i < count; i++) await cluster.settled(node.propose(bytes(`c${i}`)));
+    };
+    await write(5);
+    other.machine.commands[2] = "a cosmic ray";
+    await write(10);
+    await cluster.pass(100);
+    // One snapshot was taken since: not yet.
+    expect(events).toEqual([]);
+    await write(10);
+    await cluster.until(() => events.length === 1);
+    expect(events[0]).toMatchObject({ verdict: { minority: [other.node.id] } });
+    await cluster.until(() => !other.machine.commands.includes("a cosmic ray"));
+    await write(1);
+    await cluster.until(
+      () =>
+        new Set([...cluster.nodes.values()].map((each) => each.machine.commands.join())).size === 1,
+    );
+  });
+
+  it("is not made where it is switched off", async () => {
+    cluster = await openCluster([1, 2, 3], {
+      change: {
+        snapshotPolicy: { entries: 5, bytes: 1 << 20, trailing: 5 },
+        checkEverySnapshots: 0,
+      },
+    });
+    const other = await cluster.follower();
+    const { node } = await cluster.leader();
+    for (let i = 0; i < 5; i++) await cluster.settled(node.propose(bytes(`c${i}`)));
+    await cluster.until(() => other.machine.commands.length === 5);
+    other.machine.commands[2] = "a cosmic ray";
+    for (let i = 0; i < 60; i++) await cluster.settled(node.propose(bytes(`d${i}`)));
+    await cluster.pass(500);
+    expect(other.machine.commands[2]).toBe("a cosmic ray");
+  });
+
+  it("finds a learner that differs, and mends it", async () => {
+    const { node } = await (await filled()).leader();
+    await cluster.open(4);
+    await cluster.settled(node.addLearner(4));
+    const { machine } = cluster.get(4);
+    await cluster.until(() => machine.commands.length === 5);
+    machine.commands[0] = "a cosmic ray";
+    expect((await cluster.settled(node.checkState())).minority).toEqual([4]);
+    await cluster.until(() => machine.commands.join() === sound.join());
+  });
+
+  it("does not judge who is out of reach, nor cry where only itself answered", async () => {
+    const { node } = await (await filled()).leader();
+    const other = await cluster.follower();
+    other.machine.commands[2] = "a cosmic ray";
+    const events: NodeEvent[] = [];
+    node.observe((event) => events.push(event), ["diverged"]);
+    // Their words get lost, what the leader needs to lead does not.
+    for (const id of [1, 2, 3]) if (id !== node.id) cluster.mute(id, [requestFrame]);
+    const verdict = await cluster.settled(node.checkState());
+    expect(verdict).toMatchObject({ answered: [node.id], states: 1, minority: undefined });
+    expect(events).toEqual([]);
+    cluster.mute(other.node.id, []);
+    expect((await cluster.settled(node.checkState())).states).toBe(2);
+    expect(events).toHaveLength(1);
+    expect(other.machine.commands[2]).toBe("a cosmic ray");
+  });
+
+  it("ends when its node is closed, and when it is begun twice the second is told", async () => {
+    const { node } = await (await filled()).leader();
+    const checking = node.checkState();
+    await expect(node.checkState()).rejects.toMatchObject({ reason: "inProgress" });
+    const ended = expect(checking).rejects.toMatchObject({ code: "CLOSED" });
+    await cluster.close(node.id);
+    await ended;
+  });
+
+  it("of a large state leaves room between its slices", async () => {
+    const { node } = await (await filled()).leader();
+    const chunk = new Uint8Array(1024 * 1024);
+    let given = 0;
+    let most = 0;
+    for (const { machine } of cluster.nodes.values()) {
+      machine.snapshot = function* () {
+        for (let i = 0; i < 20; i++) {
+          given += 1;
+          yield chunk;
+        }
+      };
+    }
+    const checking = node.checkState();
+    let over = false;
+    void checking.finally(() => {
+      over = true;
+    });
+    while (!over) {
+      const before = given;
+      cluster.clock.advance(0.001);
+      most = Math.max(most, given - before);
+      await settle();
+      cluster.clock.advance(1);
+      await settle();
+    }
+    expect((await checking).minority).toEqual([]);
+    expect(given).toBeGreaterThanOrEqual(60);
+    expect(most).toBeLessThan(20);
   });
 
   it("is the leader's to begin", async () => {
