@@ -53,7 +53,9 @@ export type NodeEvent =
   | { readonly type: "activated"; readonly version: number; readonly index: Index }
   /** Replicas differ: at the leader that found it, and at each that restores because of it. */
   | { readonly type: "diverged"; readonly verdict: StateVerdict }
-  | { readonly type: "halted"; readonly halt: Halt };
+  | { readonly type: "halted"; readonly halt: Halt }
+  /** The last one: `close` was called. */
+  | { readonly type: "closed" };
 
 export type NodeEventType = NodeEvent["type"];
 

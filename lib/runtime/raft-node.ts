@@ -228,8 +228,9 @@ export class RaftNode<Result> {
     return this.#node.basicStatus().leader;
   }
 
+  /** Never once this node has halted or was closed. */
   get isLeader(): boolean {
-    return this.#node.basicStatus().role === "leader";
+    return this.#node.running && this.#node.basicStatus().role === "leader";
   }
 
   /** Resolves with the leader's id as soon as one is known. @throws LogboomError `ABORTED`, `CLOSED`, `HALTED` */
@@ -238,7 +239,7 @@ export class RaftNode<Result> {
     return this.leader;
   }
 
-  /** Calls `listener` now and whenever this node begins or ends to lead; never twice with the same. */
+  /** Calls `listener` now and whenever this node begins or ends to lead, by halting and closing too; never twice with the same. */
   watchLeadership(listener: (leads: boolean) => void): () => void {
     let last = this.isLeader;
     listener(last);
@@ -246,7 +247,7 @@ export class RaftNode<Result> {
       if (this.isLeader === last) return;
       last = this.isLeader;
       listener(last);
-    }, ["role", "halted"]);
+    }, ["role", "halted", "closed"]);
   }
 
   /**

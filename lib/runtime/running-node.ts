@@ -6,7 +6,7 @@
 
 import type { Cancel } from "../base/clock.js";
 import { createEmitter, type Emitter } from "../base/emitter.js";
-import { LogboomError, type Outcome } from "../base/errors.js";
+import { LogboomError } from "../base/errors.js";
 import type { BasicStatus } from "../core/raw-node.js";
 import { type NodeId, noNode, type SnapshotMetadata, type SoftState } from "../core/types.js";
 import type { Loaded } from "../storage/storage.js";
@@ -18,6 +18,7 @@ import { Contacts } from "./contacts.js";
 import { foundCluster, isEmpty } from "./founding.js";
 import { packFrame, requestFrame } from "./frames.js";
 import { Guards } from "./guards.js";
+import { Life } from "./life.js";
 import { LogLines } from "./log-lines.js";
 import { carrierOf } from "./member-changes.js";
 import { MemberedMachine } from "./membered-machine.js";
@@ -33,7 +34,6 @@ import {
 import { Requests } from "./node-requests.js";
 import { countRole, type NodeStatus, publishGauges, statusOfNode } from "./node-status.js";
 import { Wire } from "./node-wire.js";
-import { aborted } from "./proposals.js";
 import { causeOf, closed, halted } from "./refusals.js";
 import { encodeRequestFrame, type RequestFrame } from "./requests.js";
 import { Transfers } from "./transfers.js";
@@ -54,7 +54,7 @@ export class RunningNode<Result> {
   #bare!: BareNode<Result>;
   #softState: SoftState = { role: "follower", leader: noNode };
   #members: ReadonlySet<NodeId> = new Set();
-  #halt: LogboomError | undefined;
+  readonly #life = new Life();
   #closing: Promise<void> | undefined;
 
   static async open<Result>(options: CompleteOptions<Result>): Promise<RunningNode<Result>> {
@@ -95,7 +95,7 @@ export class RunningNode<Result> {
       stamped: (commands) => this.guards.stamped(commands),
       checkChange: (change) => this.guards.check(change),
       until: (holds, signal) => this.until(holds, signal),
-      checkRunning: (signal) => this.#checkRunning(signal),
+      checkRunning: (signal) => this.#life.check(signal),
     });
     this.#transfers = new Transfers({
       clock,
@@ -115,7 +115,7 @@ export class RunningNode<Result> {
       transfers: this.#transfers,
       bare: () => this.#bare,
       members: () => this.#members,
-      running: () => this.#closing === undefined && this.#halt === undefined,
+      running: () => this.running,
       emit: (event) => this.#emit(event),
     });
     this.#announcer = new Announcer({
@@ -156,6 +156,10 @@ export class RunningNode<Result> {
 
   // — state —
 
+  get running(): boolean {
+    return this.#life.running;
+  }
+
   basicStatus(): BasicStatus {
     return this.#bare.status();
   }
@@ -176,7 +180,7 @@ export class RunningNode<Result> {
       configuration: this.configuration,
       sendingSnapshots: this.#transfers.sending,
       refused: this.#wire.refused + this.#bare.refused,
-      halted: this.#halt !== undefined,
+      halted: this.#life.halt !== undefined,
     };
   }
 
@@ -190,15 +194,15 @@ export class RunningNode<Result> {
 
   /** Resolves when `holds`, which is looked at whenever something has happened. */
   async until(holds: () => boolean, signal: AbortSignal | undefined): Promise<void> {
-    this.#checkRunning(signal, "unknown");
+    this.#life.check(signal, "unknown");
     return await this.#conditions.wait(holds, signal);
   }
 
   async snapshot(): Promise<SnapshotMetadata | undefined> {
-    this.#checkRunning(undefined);
+    this.#life.check(undefined);
     await this.until(() => !this.#bare.snapshots.taking, undefined);
     const taken = await this.#bare.snapshot();
-    this.#checkRunning(undefined, "unknown");
+    this.#life.check(undefined, "unknown");
     return taken;
   }
 
@@ -210,7 +214,7 @@ export class RunningNode<Result> {
 
   async bootstrap(bootstrap: Bootstrap): Promise<void> {
     bootstrapState(bootstrap, this.#options.id);
-    this.#checkRunning(undefined);
+    this.#life.check(undefined);
     const { term, lastIndex } = this.basicStatus();
     if (term > 0 || lastIndex > 0) {
       throw new LogboomError("BAD_INPUT", "this node has state already: it is part of a cluster");
@@ -231,11 +235,13 @@ export class RunningNode<Result> {
 
   /** Everything is closed, whatever of it fails; the first failure is passed on. */
   async #close(): Promise<void> {
+    this.#life.close();
     this.#endRequests(closed("unknown"), closed("none"));
     this.#gauges();
     this.guards.close(closed("unknown"));
     this.#announcer.close();
     this.#contacts.close();
+    this.#emit({ type: "closed" });
     const { transport, store } = this.#options;
     await closeEach(
       () => transport.close(),
@@ -249,7 +255,7 @@ export class RunningNode<Result> {
   /** Opening failed: that is what the caller is told. */
   async #abandon(): Promise<void> {
     const { transport, store } = this.#options;
-    this.#closing = Promise.resolve();
+    this.#life.close();
     this.#contacts.close();
     this.guards.close(closed("none"));
     await closeEach(
@@ -270,7 +276,7 @@ export class RunningNode<Result> {
     this.#bare = await BareNode.openLoaded(this.#bareOptions(), loaded);
     this.#configured();
     this.#bare.start();
-    if (this.#halt !== undefined) throw causeOf(this.#halt);
+    if (this.#life.halt !== undefined) throw causeOf(this.#life.halt);
   }
 
   async #found(bootstrap: Bootstrap): Promise<Loaded> {
@@ -372,13 +378,13 @@ export class RunningNode<Result> {
   }
 
   #failed(error: unknown): void {
-    if (this.#halt !== undefined) return;
-    this.#halt = halted(error);
+    const stopped = this.#life.stop(error);
+    if (stopped === undefined) return;
     this.#options.logger.error({ err: error }, "the node has stopped");
-    this.#endRequests(this.#halt, halted(error, "none"));
-    this.guards.close(this.#halt);
+    this.#endRequests(stopped, halted(error, "none"));
+    this.guards.close(stopped);
     if (this.#bare === undefined) return;
-    const halt = { error: this.#halt, status: this.status(), log: this.#lines.last };
+    const halt = { error: stopped, status: this.status(), log: this.#lines.last };
     this.#emit({ type: "halted", halt });
   }
 
@@ -390,11 +396,5 @@ export class RunningNode<Result> {
 
   #check(): void {
     this.#conditions.check();
-  }
-
-  #checkRunning(signal: AbortSignal | undefined, outcome: Outcome = "none"): void {
-    if (signal?.aborted === true) throw aborted(signal, outcome);
-    if (this.#closing !== undefined) throw closed(outcome);
-    if (this.#halt !== undefined) throw halted(this.#halt.cause, outcome);
   }
 }
