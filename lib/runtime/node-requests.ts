@@ -26,6 +26,7 @@ import type { CompleteOptions } from "./node-options.js";
 import { ProposalQueue } from "./proposal-queue.js";
 import { type Applied, Proposals } from "./proposals.js";
 import { refusal } from "./refusals.js";
+import { firstRequestId } from "./repetitions.js";
 import type { Placed, Request, RequestFrame } from "./requests.js";
 
 export interface RequestsOptions<Result> {
@@ -79,6 +80,7 @@ export class Requests<Result> {
     this.#forwarding = new Forwarding(id, options.pendingBytesMax, {
       clock,
       waitMs: graceMs,
+      firstId: firstRequestId(options.store.identity.boot),
       leader: () => deps.softState().leader,
       send: (to, frame) => deps.send(to, frame),
       serve: (request) => this.serve(request),

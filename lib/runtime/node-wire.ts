@@ -14,6 +14,7 @@ import type { Guards } from "./guards.js";
 import type { Metrics } from "./metrics.js";
 import type { NodeEvent } from "./node-events.js";
 import type { Requests } from "./node-requests.js";
+import { Repetitions } from "./repetitions.js";
 import {
   decodeRequestFrame,
   encodeRequestFrame,
@@ -40,6 +41,7 @@ export interface WireParts<Result> {
 
 export class Wire<Result> {
   readonly #parts: WireParts<Result>;
+  readonly #repetitions = new Repetitions();
   /** Frames that were malformed, or from whom they must not be. */
   refused = 0;
 
@@ -56,6 +58,10 @@ export class Wire<Result> {
     if (transport.send(to, frame, { bulk: frame.length > bulkBytes })) return true;
     metrics.count("raft_messages_dropped_total");
     return false;
+  }
+
+  configured(): void {
+    this.#repetitions.keep(this.#parts.members());
   }
 
   link(event: PeerEvent): void {
@@ -110,9 +116,13 @@ export class Wire<Result> {
   #serve(from: NodeId, frame: Extract<RequestFrame, { type: "request" }>): void {
     const { id } = frame;
     // Only members are served: anybody else may be linked, but has no say.
-    const answer = this.#parts.members().has(from) ? this.#answer(id, frame.request) : undefined;
-    if (answer === undefined) this.refused += 1;
-    else this.#parts.transport.send(from, packFrame(requestFrame, encodeRequestFrame(answer)));
+    if (!this.#parts.members().has(from)) {
+      this.refused += 1;
+      return;
+    }
+    if (!this.#repetitions.isNew(from, id)) return;
+    const answer = this.#answer(id, frame.request);
+    this.#parts.transport.send(from, packFrame(requestFrame, encodeRequestFrame(answer)));
   }
 
   #answer(id: number, request: Request): RequestFrame {

@@ -3,7 +3,6 @@
  *
  * Not here: the public face and its checks (raft-node.ts).
  */
-
 import type { Cancel } from "../base/clock.js";
 import { createEmitter, type Emitter } from "../base/emitter.js";
 import { LogboomError } from "../base/errors.js";
@@ -360,6 +359,7 @@ export class RunningNode<Result> {
     this.#emit({ type: "configuration", configuration });
     for (const event of memberEvents(before, ids, id)) this.#emit(event);
     this.guards.configured();
+    this.#wire.configured();
     this.#announcer.look();
     this.#check();
   }

@@ -51,8 +51,8 @@ export interface TestCluster {
   /** Opens a node on its medium, again if it was opened before. */
   open(id: NodeId, change?: NodeChange): Promise<TestNode>;
   close(id: NodeId): Promise<void>;
-  /** From now on frames of these kinds that `id` sends are lost, and its sender told otherwise. */
-  mute(id: NodeId, kinds: readonly number[]): void;
+  /** From now on what `id` sends passes through `tamper`; undefined is a frame that gets lost without its sender's knowledge. */
+  tamper(id: NodeId, tamper: Tamper): void;
   get(id: NodeId): TestNode;
   medium(id: NodeId): MemoryMedium;
   /** Lets time pass until `holds`. */
@@ -70,6 +70,8 @@ export type NodeChange = Partial<RaftNodeOptions<number>> & {
   readonly wrap?: (store: OpenedStore) => OpenedStore;
   readonly journal?: Journal;
 };
+
+export type Tamper = (frame: Uint8Array, to: NodeId) => Uint8Array | undefined;
 
 export interface TrackingClock extends VirtualClock {
   /** Timers that are set and neither cancelled nor run. */
@@ -127,12 +129,14 @@ export async function openCluster(
     ...options,
   });
   const nodes = new Map<NodeId, TestNode>();
-  const muted = new Map<NodeId, readonly number[]>();
-  const muting = (transport: Transport): Transport => ({
+  const tampers = new Map<NodeId, Tamper>();
+  const tampered = (transport: Transport): Transport => ({
     ...transport,
-    send: (to, frame, sending) =>
-      muted.get(transport.self)?.includes(frame[0] as number) === true ||
-      transport.send(to, frame, sending),
+    send(to, frame, sending) {
+      const tamper = tampers.get(transport.self);
+      const sent = tamper === undefined ? frame : tamper(frame, to);
+      return sent === undefined || transport.send(to, sent, sending);
+    },
   });
   const media = new Map<NodeId, MemoryMedium>();
   const medium = (id: NodeId): MemoryMedium => {
@@ -158,7 +162,7 @@ export async function openCluster(
       const node = await RaftNode.open<number>({
         id,
         store: wrap(await openMemoryStore({ medium: medium(id) })),
-        transport: muting(network.open(id)),
+        transport: tampered(network.open(id)),
         machine,
         clock,
         random: seededRandom(id),
@@ -173,8 +177,8 @@ export async function openCluster(
       nodes.delete(id);
       await cluster.settled(node.close());
     },
-    mute(id, kinds) {
-      muted.set(id, kinds);
+    tamper(id, tamper) {
+      tampers.set(id, tamper);
     },
     get(id) {
       const found = nodes.get(id);
