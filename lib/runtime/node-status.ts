@@ -16,6 +16,8 @@ export interface NodeStatus {
   readonly applied: Index;
   readonly lastIndex: Index;
   readonly lastTerm: Term;
+  /** Bytes of the log in memory; at most `snapshotPolicy.logBytesMax`. */
+  readonly logBytes: number;
   /** Committed entries that wait to be applied. */
   readonly backlog: number;
   readonly configuration: Configuration;

@@ -172,7 +172,7 @@ export class RunningNode<Result> {
   }
 
   status(): NodeStatus {
-    const { id, role, term, leader, commit, lastIndex, peers } = this.#bare.fullStatus();
+    const { id, role, term, leader, commit, lastIndex, logBytes, peers } = this.#bare.fullStatus();
     return {
       id,
       role,
@@ -183,6 +183,7 @@ export class RunningNode<Result> {
       applied: this.#bare.applied,
       lastIndex,
       lastTerm: this.#bare.lastTerm,
+      logBytes,
       backlog: this.#bare.backlog,
       configuration: this.configuration,
       snapshot: this.#bare.snapshots.latest,
@@ -216,7 +217,7 @@ export class RunningNode<Result> {
   }
 
   reload({ snapshotPolicy, tickMs, pendingBytesMax }: Reloadable): void {
-    this.#bare.snapshots.policy = snapshotPolicy;
+    this.#bare.setSnapshotPolicy(snapshotPolicy);
     this.#bare.setTickMs(tickMs);
     this.requests.limit(pendingBytesMax);
   }
