@@ -206,7 +206,7 @@ export class RunningNode<Result> {
   }
 
   reload({ snapshotPolicy, tickMs, pendingBytesMax }: Reloadable): void {
-    this.#bare.snapshots.policy = snapshotPolicy;
+    this.#bare.setSnapshotPolicy(snapshotPolicy);
     this.#bare.setTickMs(tickMs);
     this.requests.limit(pendingBytesMax);
   }

@@ -114,7 +114,7 @@ describe("over a cluster", () => {
     const { openCluster } = await import("../runtime/cluster.js");
     const cluster = await openCluster([], {
       latencyMs: [6, 6],
-      change: { snapshotPolicy: { entries: 5, bytes: 1 << 20, trailing: 0 } },
+      change: { snapshotPolicy: { entries: 5, bytes: 1 << 20, trailingEntries: 0 } },
     });
     close = cluster.closeAll;
     const journals = new Map<number, Journal>();

@@ -55,7 +55,7 @@ async function openNode(
     clock: new VirtualClock(),
     random: seededRandom(1),
     timing: { tickMs: 50, heartbeatTicks: 1, electionTicks: 10 },
-    snapshotPolicy: { entries: 10, bytes: 1_000_000, trailing: 3 },
+    snapshotPolicy: { entries: 10, bytes: 1_000_000, trailingEntries: 3, retained: 1 },
     found: () => new TextEncoder().encode("0"),
     events: {
       send: (_to, message) => sent.push(message) > 0,
