@@ -11,7 +11,10 @@ async function bySimulator() {
   const { simulate } = await load("simulator.js");
   for (let seed = 1; seed <= Number(seeds); seed++) {
     const { violation } = simulate({ seed });
-    if (violation !== undefined) return `${violation.invariant}\t${seed}`;
+    if (violation === undefined) continue;
+    const { invariant, message } = violation;
+    const own = invariant === "assertion" || invariant === "exception";
+    return `${own ? message.split("\n")[0] : invariant}\t${seed}`;
   }
   return undefined;
 }

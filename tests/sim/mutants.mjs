@@ -197,7 +197,7 @@ export const mutants = [
     file: core("replication"),
     find: "if (prevTerm === undefined) return maybeSendSnapshot(raft, to, progress);",
     replace:
-      "if (prevTerm === undefined) {\n    send(raft, appendMessage(raft.id, to, raft.term, 0, 0, noEntries, log.committed));\n    return true;\n  }",
+      "if (prevTerm === undefined) {\n    send(raft, appendMessage(raft.id, to, raft.term, 0, 0, noEntries, log.committed));\n    progress.paused = true;\n    return true;\n  }",
     by: "sim",
   },
   {
@@ -209,15 +209,7 @@ export const mutants = [
     by: "sim",
   },
   {
-    id: "18a",
-    what: "a refusal of what has matched since is believed",
-    file: core("progress"),
-    find: "if (rejected <= this.match) return false;\n      this.next = this.match + 1;",
-    replace: "this.next = Math.max(1, Math.min(rejected, hint + 1));",
-    by: "sim",
-  },
-  {
-    id: "18b",
+    id: "18",
     what: "next may fall to match",
     file: core("progress"),
     find: "this.next = Math.max(Math.min(rejected, hint + 1), this.match + 1);",
@@ -431,7 +423,7 @@ export const mutants = [
     file: "lib/runtime/linearizable.ts",
     find: "if (index > applied) continue;",
     replace: "if (index > applied + 1_000_000) continue;",
-    by: ["tests/runtime/raft-node.test.ts", ""],
+    by: ["tests/sim/directed.test.ts", "37"],
   },
   {
     id: "38",
@@ -484,12 +476,12 @@ export const mutants = [
   },
   {
     id: "43b",
-    what: "a snapshot is sent with the configuration of the moment, not of its index",
+    what: "a stored snapshot is sent with the configuration of the moment, not of its index",
     file: "lib/runtime/bare-node.ts",
-    find: "this.#sent = { metadata: { index, term, confState }, data, unknown: undefined };",
+    find: "if (metadata !== undefined) return { metadata, data: noBytes, unknown: undefined };",
     replace:
-      "this.#sent = { metadata: { index, term, confState: this.#core.status().confState }, data, unknown: undefined };",
-    by: ["tests/sim/directed.test.ts", "43"],
+      "if (metadata !== undefined) return { metadata: { ...metadata, confState: this.confState }, data: noBytes, unknown: undefined };",
+    by: ["tests/runtime/bare-node.test.ts", "configuration of its own index"],
   },
   {
     id: "44",
