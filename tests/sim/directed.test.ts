@@ -1,13 +1,17 @@
 /** What the catalogue's bugs would do, directly: those of which neither the simulator nor another test is sure to speak. */
 import { expect, it } from "vitest";
+import { crc32c } from "../../lib/base/crc32c.js";
 import { seededRandom } from "../../lib/base/random.js";
 import { Inflights } from "../../lib/core/inflights.js";
 import { RaftLog } from "../../lib/core/log.js";
-import { appendAccepted } from "../../lib/core/messages.js";
+import { appendAccepted, snapshotMessage } from "../../lib/core/messages.js";
 import { Progress } from "../../lib/core/progress.js";
 import { RawNode } from "../../lib/core/raw-node.js";
 import { type Entry, emptyConfState, noBytes } from "../../lib/core/types.js";
 import { Linearizable } from "../../lib/runtime/linearizable.js";
+import type { TransferFrame } from "../../lib/runtime/transfer-frames.js";
+import { TransferIn } from "../../lib/runtime/transfer-in.js";
+import { createMemoryMedium, openMemoryStore } from "../../lib/storage/memory.js";
 import { createVirtualClock } from "../../lib/testing/virtual-clock.js";
 
 const entry = (index: number, term: number): Entry => ({
@@ -103,6 +107,48 @@ it("40: a joint configuration is left by one entry, whatever is applied meanwhil
   expect(confState.votersOutgoing).toEqual([]);
   // The term's opening entry, the change, three commands, and one entry that leaves.
   expect(lastIndex).toBe(6);
+});
+
+it("52: a newer snapshot is not written over what has come of an older one", async () => {
+  const { snapshots } = await openMemoryStore({ medium: createMemoryMedium() });
+  const sent: TransferFrame[] = [];
+  const failures: unknown[] = [];
+  const transfers = new TransferIn({
+    clock: createVirtualClock(),
+    write: (metadata) => snapshots.write(metadata),
+    send: (_to, frame) => sent.push(frame) > 0,
+    needs: () => true,
+    arrived: () => {},
+    storeFailed: (error) => failures.push(error),
+  });
+  const metadataAt = (index: number) => ({
+    index,
+    term: 1,
+    confState: { ...emptyConfState, voters: [1, 2] },
+  });
+  const offer = (id: number, index: number): void => {
+    const snapshot = { metadata: metadataAt(index), data: noBytes, unknown: undefined };
+    const message = snapshotMessage({ from: 1, to: 2, term: 1, snapshot });
+    transfers.receive(1, { type: "offer", id, message });
+  };
+  const [older, newer] = [new Uint8Array([1, 1, 1]), new Uint8Array([2, 2, 2, 2])];
+  offer(1, 5);
+  transfers.receive(1, { type: "chunk", id: 1, offset: 0, bytes: older });
+  offer(2, 9);
+  transfers.receive(1, { type: "chunk", id: 2, offset: 0, bytes: newer });
+  transfers.receive(1, { type: "end", id: 2, length: 4, crc: crc32c(newer) });
+  // The store is in memory: what it answers comes within a few turns.
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+  await transfers.close();
+  expect(failures).toEqual([]);
+  expect(sent.filter(({ type }) => type === "wanted")).toEqual([
+    { type: "wanted", id: 1, offset: 0 },
+    { type: "wanted", id: 2, offset: 0 },
+  ]);
+  expect((await snapshots.list()).map(({ index }) => index)).toEqual([9]);
+  const body: number[] = [];
+  for await (const chunk of snapshots.read(metadataAt(9))) body.push(...chunk);
+  expect(body).toEqual([...newer]);
 });
 
 it("63: votes are asked for only once the term they are asked for is durable", () => {

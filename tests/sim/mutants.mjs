@@ -586,7 +586,7 @@ export const mutants = [
     file: "lib/runtime/transfer-in.ts",
     find: "const same = sender === from && known?.index === metadata.index && known.term === metadata.term;",
     replace: "const same = sender === from && known !== undefined;",
-    by: ["tests/runtime/snapshots.test.ts", ""],
+    by: ["tests/sim/directed.test.ts", "52"],
   },
   {
     id: "53",
