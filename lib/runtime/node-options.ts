@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.js";
 import { LogboomError } from "../base/errors.js";
 import type { Random } from "../base/random.js";
 import { isNodeId } from "../core/config.js";
+import type { RawNode } from "../core/raw-node.js";
 import { type ConfState, emptyConfState, type NodeId, type Term } from "../core/types.js";
 import type { OpenedStore } from "../storage/storage.js";
 import type { Transport } from "../transport/transport.js";
@@ -69,6 +70,8 @@ export interface RaftNodeOptions<Result> {
   readonly prepare?: (command: Uint8Array, term: Term) => Uint8Array;
   readonly logger?: Logger;
   readonly metrics?: Metrics;
+  /** Is shown the core before it runs: for tests that look into it. */
+  readonly watch?: (core: RawNode) => void;
 }
 
 export type CompleteOptions<Result> = RaftNodeOptions<Result> &

@@ -154,7 +154,9 @@ export class RunningNode<Result> {
         return this.requests.change(carrierOf(id, { type: "addresses", addresses }), 0, undefined);
       },
     });
-    this.#gauges = clock.every(1000, () => publishGauges(options.metrics, this.status()));
+    // A slow store may still be opening: there is nothing to tell yet.
+    const publish = (): void => this.#bare && publishGauges(options.metrics, this.status());
+    this.#gauges = clock.every(1000, publish);
   }
 
   // — state —
@@ -273,8 +275,9 @@ export class RunningNode<Result> {
   }
 
   #bareOptions(): BareNodeOptions<Result> {
-    const { id, store, clock, random, timing, snapshotPolicy, metrics } = this.#options;
+    const { id, store, clock, random, timing, snapshotPolicy, metrics, watch } = this.#options;
     return {
+      ...(watch === undefined ? {} : { watch }),
       id,
       store,
       machine: this.#machine,
