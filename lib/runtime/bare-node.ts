@@ -65,6 +65,8 @@ export interface BareNodeOptions<R> {
   readonly core?: Partial<Config>;
   /** Given to the one node that founds the cluster: the machine's first state, asked for when the store is empty. */
   readonly found?: () => Uint8Array;
+  /** Is shown the core before it runs: for tests that look into it. */
+  readonly watch?: (core: RawNode) => void;
   readonly events: BareNodeEvents<R>;
 }
 
@@ -151,6 +153,7 @@ export class BareNode<R> {
         applied: index,
       },
     );
+    options.watch?.(this.#core);
     this.#driver = this.#makeDriver({ confState, index, term });
     this.#taker = new SnapshotTaker({
       core: this.#core,

@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.js";
 import { LogboomError } from "../base/errors.js";
 import type { Random } from "../base/random.js";
 import { isNodeId } from "../core/config.js";
+import type { RawNode } from "../core/raw-node.js";
 import { type ConfState, emptyConfState, type NodeId } from "../core/types.js";
 import type { SnapshotPolicy } from "../storage/snapshot-policy.js";
 import type { OpenedStore } from "../storage/storage.js";
@@ -76,6 +77,8 @@ export interface RaftNodeOptions<Result> {
   readonly checkEverySnapshots?: number;
   readonly logger?: Logger;
   readonly metrics?: Metrics;
+  /** Is shown the core before it runs: for tests that look into it. */
+  readonly watch?: (core: RawNode) => void;
 }
 
 /** Some of them; of the policy what is not given stays as it is. */

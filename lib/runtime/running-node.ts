@@ -286,8 +286,9 @@ export class RunningNode<Result> {
   }
 
   #bareOptions(): BareNodeOptions<Result> {
-    const { id, store, clock, random, timing, snapshotPolicy, metrics } = this.#options;
+    const { id, store, clock, random, timing, snapshotPolicy, metrics, watch } = this.#options;
     return {
+      ...(watch === undefined ? {} : { watch }),
       id,
       store,
       machine: this.#machine,
