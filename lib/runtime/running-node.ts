@@ -279,10 +279,9 @@ export class RunningNode<Result> {
   }
 
   async #found(bootstrap: Bootstrap): Promise<Loaded> {
-    const { store, id } = this.#options;
-    const confState = bootstrapState(bootstrap, id);
+    const confState = bootstrapState(bootstrap, this.#options.id);
     const body = this.#machine.found(bootstrap.addresses ?? new Map());
-    return await foundCluster(store, confState, noNode, body);
+    return await foundCluster(this.#options.store, confState, noNode, body);
   }
 
   #bareOptions(): BareNodeOptions<Result> {
