@@ -47,3 +47,9 @@ export function payloadBytesOf(entries: readonly Entry[]): number {
 export function memoryBytes(entry: Entry): number {
   return entry.data.length + 128;
 }
+
+export function memoryBytesOf(entries: readonly Entry[]): number {
+  let bytes = 0;
+  for (const entry of entries) bytes += memoryBytes(entry);
+  return bytes;
+}

@@ -98,6 +98,7 @@ export class Raft {
 
   // What may be changed while running.
   checkQuorum: boolean;
+  logBytesMax: number;
   skipBroadcastCommit: boolean;
   batchAppends: boolean;
   priority: number;
@@ -107,6 +108,7 @@ export class Raft {
     this.config = config;
     this.id = config.id;
     this.checkQuorum = config.checkQuorum;
+    this.logBytesMax = config.logBytesMax;
     this.skipBroadcastCommit = config.skipBroadcastCommit;
     this.batchAppends = config.batchAppends;
     this.priority = config.priority;

@@ -64,12 +64,7 @@ import { refuseMessage } from "./validation.js";
 export type { BasicStatus, PeerStatus, Status } from "./status.js";
 
 /** What only `testing/script.ts` may see. */
-interface Internals {
-  readonly raft: Raft;
-  readonly handover: Handover;
-}
-
-let internalsOf: (node: RawNode) => Internals;
+let internalsOf: (node: RawNode) => { readonly raft: Raft; readonly handover: Handover };
 
 export class RawNode {
   readonly #raft: Raft;
@@ -313,6 +308,11 @@ export class RawNode {
   setApplyBytesMax(bytes: number): void {
     limit("applyBytesMax", bytes, 1);
     this.#raft.log.applyBytesMax = bytes;
+  }
+
+  setLogBytesMax(bytes: number): void {
+    limit("logBytesMax", bytes, 1);
+    this.#raft.logBytesMax = bytes;
   }
 
   /** How many entries apply may run ahead of our disk, where the role allows it. */
