@@ -229,10 +229,12 @@ export class Reader {
 /** Fills an array of a size computed beforehand. What cannot be written (a negative id, a fraction) is an `InvariantError`. */
 export class Writer {
   private readonly bytes: Uint8Array<ArrayBuffer>;
-  private position = 0;
+  private position: number;
 
-  constructor(size: number) {
+  /** @param from  where the first write goes; what is before it stays zero */
+  constructor(size: number, from = 0) {
     this.bytes = new Uint8Array(size);
+    this.position = from;
   }
 
   varint(value: number): void {

@@ -8,7 +8,7 @@
  *
  * Decoding checks the sum first and every length against what is left, and allocates nothing by a length it read.
  */
-import { crc32c } from "../base/crc32c.js";
+import { crc32cOf } from "../base/crc32c.js";
 import { DecodeError } from "../base/errors.js";
 import { Reader, varintSize, Writer } from "../base/protobuf.js";
 import { entrySize, readEntry, writeEntry } from "../codec/raftpb-log.js";
@@ -19,18 +19,10 @@ const headerBytes = 8;
 
 /** @param entries  contiguous, at least one */
 export function encodeBatch(entries: readonly Entry[]): Uint8Array<ArrayBuffer> {
-  const sizes = entries.map((entry) => entrySize(entry, "omitted"));
-  const length = sizes.reduce((sum, size) => sum + varintSize(size) + size, headerBytes);
-  const writer = new Writer(length);
-  writer.raw(new Uint8Array(headerBytes));
-  for (const [n, entry] of entries.entries()) {
-    writer.varint(sizes[n] ?? 0);
-    writeEntry(writer, entry, "omitted");
-  }
-  const bytes = writer.finish();
+  const bytes = packEntries(entries, headerBytes);
   const view = new DataView(bytes.buffer);
   view.setUint8(0, version);
-  view.setUint32(4, crc32c(bytes.subarray(headerBytes)), true);
+  view.setUint32(4, crc32cOf(view, 0, headerBytes, bytes.length), true);
   return bytes;
 }
 
@@ -43,21 +35,45 @@ export function decodeBatch(bytes: Uint8Array): Entry[] {
   if (view.getUint32(0, true) !== version) {
     throw new DecodeError(`a batch begins with version ${version}, got ${view.getUint32(0, true)}`);
   }
-  if (view.getUint32(4, true) !== crc32c(bytes.subarray(headerBytes))) {
+  if (view.getUint32(4, true) !== crc32cOf(view, 0, headerBytes, bytes.length)) {
     throw new DecodeError("the checksum of a batch does not match");
   }
+  const entries = unpackEntries(bytes, headerBytes);
+  for (const [n, { index, term }] of entries.entries()) {
+    const expected = (entries[0]?.index ?? 0) + n;
+    if (index < 1 || index !== expected || term < 1) {
+      throw new DecodeError(`entry ${expected} of a batch has index ${index}`);
+    }
+  }
+  return entries;
+}
+
+/** Entries one after the other in an array of their own, `before` bytes into it; without a checksum. */
+export function packEntries(entries: readonly Entry[], before = 0): Uint8Array<ArrayBuffer> {
+  let length = before;
+  const sizes = new Array<number>(entries.length);
+  for (const [n, entry] of entries.entries()) {
+    const size = entrySize(entry, "omitted");
+    sizes[n] = size;
+    length += varintSize(size) + size;
+  }
+  const writer = new Writer(length, before);
+  for (const [n, entry] of entries.entries()) {
+    writer.varint(sizes[n] ?? 0);
+    writeEntry(writer, entry, "omitted");
+  }
+  return writer.finish();
+}
+
+/** What `packEntries` packed; their data are views of `bytes`. @throws DecodeError */
+export function unpackEntries(bytes: Uint8Array, from = 0): Entry[] {
   const reader = new Reader(bytes);
-  reader.position = headerBytes;
+  reader.position = from;
   const entries: Entry[] = [];
   while (reader.more()) {
     const outer = reader.enter();
-    const entry = readEntry(reader);
+    entries.push(readEntry(reader));
     reader.leave(outer);
-    const expected = (entries.at(-1)?.index ?? entry.index - 1) + 1;
-    if (entry.index < 1 || entry.index !== expected || entry.term < 1) {
-      throw new DecodeError(`entry ${expected} of a batch has index ${entry.index}`);
-    }
-    entries.push(entry);
   }
   return entries;
 }

@@ -4,6 +4,7 @@
  * Everything is wal-store.ts; this file only turns messages into calls. One worker serves one store.
  */
 import { isLogboomError, LogboomError } from "../base/errors.js";
+import { unpackEntries } from "./entry-batch.js";
 import { deleteOpfsFolder, openOpfsDirectory } from "./opfs-directory.js";
 import type { OpfsCall, OpfsReply, OpfsRequest, PostedError } from "./opfs-protocol.js";
 import type { OpenedStore, SnapshotSink } from "./storage.js";
@@ -46,7 +47,10 @@ async function answerOpen(opened: OpenedStore, call: OpenCall): Promise<unknown>
     case "load":
       return await storage.load();
     case "append":
-      return await storage.append(call.write);
+      return await storage.append({
+        ...call.write,
+        entries: call.packed === undefined ? [] : unpackEntries(call.packed),
+      });
     case "compact":
       return await storage.compact(call.snapshot, call.upTo);
     case "close":

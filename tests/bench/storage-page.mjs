@@ -1,19 +1,16 @@
 /** The part of the storage benchmark that runs in a page. */
 import { crc32c } from "../../dist/base/crc32c.js";
+import { encodeBatch } from "../../dist/storage/entry-batch.js";
 import { openIndexedDbStore } from "../../dist/storage/indexeddb.js";
 import { openOpfsStore } from "../../dist/storage/opfs.js";
-import { entriesOf, median, turns } from "./storage-turns.mjs";
+import { WalWriter } from "../../dist/storage/wal-writer.js";
+import { compare, entriesOf, median } from "./storage-turns.mjs";
 
 /** @param {number[]} batches */
 export async function measure(batches) {
   return [
     checksum(),
-    ...(await side(
-      "indexeddb",
-      batches,
-      () => openIndexedDbStore({ name: "bench" }),
-      bareIndexedDb,
-    )),
+    ...(await side("indexeddb", batches, () => openIndexedDbStore({ name: "bench" }), bareIndexedDb)),
     ...(await side("opfs", batches, () => openOpfsStore({ name: "bench" }), bareOpfs)),
   ];
 }
@@ -25,31 +22,32 @@ async function side(name, batches, open, bareOf) {
   const results = [];
   let next = 1;
   for (const batch of batches) {
-    const bytes = new Uint8Array(batch * (name === "opfs" ? 288 : 268));
-    const [ours, theirs] = await turns(
-      async () => {
+    const entries = entriesOf(100_000, batch);
+    const bytes = name === "opfs" ? framesOf(entries) : encodeBatch(entries);
+    const ours = {
+      prepare() {
         const entries = entriesOf(next, batch);
         next += batch;
-        await store.storage.append({
-          hardState: undefined,
-          snapshot: undefined,
-          entries,
-          sync: true,
-        });
+        return { hardState: undefined, snapshot: undefined, entries, sync: true };
       },
-      () => bare(bytes),
+      run: (write) => store.storage.append(write),
+    };
+    results.push(
+      await compare(`${name}, batch ${batch}`, batch, ours, {
+        prepare: () => bytes.slice(),
+        run: bare,
+      }),
     );
-    const detail = `${Math.round(ours * batch)} entries/s, bare ${Math.round(theirs * batch)}`;
-    results.push({
-      name: `${name}, batch ${batch}`,
-      value: ours / theirs,
-      unit: "of bare",
-      target: 0.8,
-      detail,
-    });
   }
   await store.storage.close();
   return results;
+}
+
+/** As they lie in the log. */
+function framesOf(entries) {
+  const writer = new WalWriter(0);
+  for (const entry of entries) writer.entry(entry);
+  return writer.take().slice();
 }
 
 /** One strict put per transaction. */
@@ -71,6 +69,7 @@ async function bareIndexedDb() {
     });
 }
 
+/** A page cannot flush: it gives the bytes to a worker, which writes them at the file's end and flushes. */
 async function bareOpfs() {
   const worker = new Worker("/tests/bench/opfs-bare-worker.mjs", { type: "module" });
   const answer = () =>
@@ -80,7 +79,7 @@ async function bareOpfs() {
   await answer();
   return async (bytes) => {
     const answered = answer();
-    worker.postMessage(bytes);
+    worker.postMessage(bytes, [bytes.buffer]);
     await answered;
   };
 }
