@@ -167,10 +167,12 @@ function pageStorage(link: Link, ask: Ask, account: Account): Storage {
   };
 }
 
-function appendCall({ hardState, snapshot, entries, sync }: StorageWrite): [
-  OpfsCall,
-  ArrayBuffer[],
-] {
+function appendCall({
+  hardState,
+  snapshot,
+  entries,
+  sync,
+}: StorageWrite): [OpfsCall, ArrayBuffer[]] {
   const packed = entries.length === 0 ? undefined : packEntries(entries);
   const write = { hardState, snapshot, sync };
   return [{ op: "append", write, packed }, packed === undefined ? [] : [packed.buffer]];
@@ -246,7 +248,10 @@ function createAccount(): Account {
         },
       };
     },
-    states: () => [...(acked === undefined ? [] : [acked]), ...unanswered.flatMap((states) => states())],
+    states: () => [
+      ...(acked === undefined ? [] : [acked]),
+      ...unanswered.flatMap((states) => states()),
+    ],
   };
 }
 

@@ -1,7 +1,8 @@
 /** The part of the storage benchmark that runs in a page. */
 import { crc32c } from "../../dist/base/crc32c.js";
-import { encodeBatch } from "../../dist/storage/entry-batch.js";
 import { openIndexedDbStore } from "../../dist/storage/indexeddb.js";
+import { encodeRecord } from "../../dist/storage/log-record.js";
+import { emptyShape } from "../../dist/storage/log-shape.js";
 import { openOpfsStore } from "../../dist/storage/opfs.js";
 import { WalWriter } from "../../dist/storage/wal-writer.js";
 import { compare, entriesOf, median } from "./storage-turns.mjs";
@@ -10,7 +11,12 @@ import { compare, entriesOf, median } from "./storage-turns.mjs";
 export async function measure(batches) {
   return [
     checksum(),
-    ...(await side("indexeddb", batches, () => openIndexedDbStore({ name: "bench" }), bareIndexedDb)),
+    ...(await side(
+      "indexeddb",
+      batches,
+      () => openIndexedDbStore({ name: "bench" }),
+      bareIndexedDb,
+    )),
     ...(await side("opfs", batches, () => openOpfsStore({ name: "bench" }), bareOpfs)),
   ];
 }
@@ -23,7 +29,7 @@ async function side(name, batches, open, bareOf) {
   let next = 1;
   for (const batch of batches) {
     const entries = entriesOf(100_000, batch);
-    const bytes = name === "opfs" ? framesOf(entries) : encodeBatch(entries);
+    const bytes = name === "opfs" ? framesOf(entries) : recordOf(entries);
     const ours = {
       prepare() {
         const entries = entriesOf(next, batch);
@@ -43,7 +49,12 @@ async function side(name, batches, open, bareOf) {
   return results;
 }
 
-/** As they lie in the log. */
+/** As they lie in a database. */
+function recordOf(entries) {
+  return encodeRecord({ takesOver: false, boot: 1, from: 1, shape: emptyShape, entries });
+}
+
+/** As they lie in a file. */
 function framesOf(entries) {
   const writer = new WalWriter(0);
   for (const entry of entries) writer.entry(entry);
