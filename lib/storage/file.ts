@@ -71,6 +71,9 @@ function nodeDirectory(root: string, lock: FileLock | undefined): Directory {
     },
     sync: (path) => syncFolder(at(path)),
     owned: () => lock?.held() ?? false,
+    soon(work) {
+      setImmediate(work);
+    },
     async release() {
       const left = [...open];
       open.clear();

@@ -3,7 +3,7 @@
  *
  * What is queued while a flush is under way goes into the next one (group commit). Every write is records in etcd's order:
  * the snapshot, the entries, the HardState. A commit index alone is kept in memory for the next write. After a flush the
- * place is noted (synced-mark.ts), and only then is anybody told.
+ * those who wait are told, and the place is noted (synced-mark.ts).
  *
  * A write that reaches beyond what the disk has allocated takes zeros along, `zerosAhead` of them: until they are used up a flush has no
  * change of the file system's own tables to wait for. They are what a hole reads as, so a crash cannot tell.
@@ -85,6 +85,8 @@ export class WalLog {
   private runs: TermRuns;
   private queue: Task[] = [];
   private running: Promise<void> | undefined;
+  /** Flushed up to here, and the mark does not say so yet. */
+  private unnoted: Place | undefined;
   private commitWaits = false;
   private acked: StoredState;
   private unanswered: Task[] = [];
@@ -199,6 +201,7 @@ export class WalLog {
     await this.running;
     // A file that is still written must not be closed: its number may be another file's the next moment.
     await this.working.catch(() => {});
+    this.note();
     await this.supply.close();
     await this.file.handle.close();
     await this.mark.close();
@@ -223,6 +226,7 @@ export class WalLog {
         this.acked = storedState(this.written);
         this.unanswered.splice(0, tasks.length);
         for (const { done } of tasks) done();
+        this.noteSoon();
         const { offset, sequence } = this.file;
         if (offset >= limits.segmentBytes) await this.guarded(this.cut());
         else if (offset * 2 >= limits.segmentBytes) this.supply.prepare(sequence + 1);
@@ -263,12 +267,28 @@ export class WalLog {
     file.offset = end;
     file.allocated = Math.max(file.allocated, end + zeros);
     this.written = tasks[tasks.length - 1]?.after ?? this.written;
-    this.mark.note(0, encodeMark(file));
   }
 
   /** How many zeros to write behind data that end at `end`: never beyond the segment's length. */
   private zerosBehind(end: number): number {
     return Math.min(zerosAhead, Math.max(0, this.setup.limits.segmentBytes - end));
+  }
+
+  private noteSoon(): void {
+    if (this.unnoted === undefined) this.setup.directory.soon(() => this.note());
+    this.unnoted = { sequence: this.file.sequence, offset: this.file.offset };
+  }
+
+  /** Writes the mark, unless the log is another owner's by now: it would speak of what that one may have cut off. */
+  private note(): void {
+    const { unnoted } = this;
+    this.unnoted = undefined;
+    if (unnoted === undefined || this.setup.lifeline.broken || !this.setup.directory.owned()) return;
+    try {
+      this.mark.note(0, encodeMark(unnoted));
+    } catch (error) {
+      this.setup.lifeline.fail(storageFailed(`${this.setup.directory.name}: writing failed`, error));
+    }
   }
 
   private checkOwned(): void {
@@ -294,7 +314,7 @@ export class WalLog {
     file.sequence = next.sequence;
     file.offset = file.allocated = header.length;
     this.segments = [...this.segments, next];
-    this.mark.note(0, encodeMark(file));
+    this.noteSoon();
   }
 
   /** Deletes segments whose entries end at or below `upTo`, oldest first, except the newest `segmentsKept`. */
