@@ -4,10 +4,14 @@ import { Reader, varintSize, Writer } from "../base/protobuf.js";
 import { entrySize, readEntry, writeEntry } from "../codec/raftpb-log.js";
 import { type Entry, noBytes } from "../core/types.js";
 
-/** @returns `head` and the entries behind it, in an array of their own */
+/**
+ * @param into  memory that may be used if it is large enough
+ * @returns `head` and the entries behind it, from the beginning of a buffer that holds nothing else
+ */
 export function packEntries(
   entries: readonly Entry[],
   head: Uint8Array = noBytes,
+  into?: ArrayBuffer,
 ): Uint8Array<ArrayBuffer> {
   if (entries.length === 0) return concatBytes(head);
   let length = head.length;
@@ -17,7 +21,8 @@ export function packEntries(
     sizes[n] = size;
     length += varintSize(size) + size;
   }
-  const writer = new Writer(length);
+  const usable = into !== undefined && into.byteLength >= length;
+  const writer = new Writer(length, 0, usable ? into : undefined);
   writer.raw(head);
   for (let n = 0; n < entries.length; n++) {
     writer.varint(sizes[n] as number);

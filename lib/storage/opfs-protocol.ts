@@ -41,6 +41,7 @@ export interface PostedError {
 export type OpfsRequest = OpfsCall & { readonly id: number };
 
 export type OpfsReply =
-  | { readonly id: number; readonly value: unknown }
+  /** `spent`: the memory of a call's entries, given back: making new for each write costs as much as packing them. */
+  | { readonly id: number; readonly value: unknown; readonly spent?: ArrayBuffer }
   | { readonly id: number; readonly error: PostedError }
   | { readonly lost: PostedError };

@@ -21,7 +21,10 @@ addEventListener("message", ({ data }: MessageEvent<OpfsRequest>) => {
 async function serve(request: OpfsRequest): Promise<void> {
   const { id } = request;
   try {
-    reply({ id, value: await answer(request) });
+    const value = await answer(request);
+    const spent = request.op === "append" ? request.packed?.buffer : undefined;
+    if (spent === undefined) reply({ id, value });
+    else postMessage({ id, value, spent } satisfies OpfsReply, { transfer: [spent] });
   } catch (error) {
     reply({ id, error: posted(error) });
   }

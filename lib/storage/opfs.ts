@@ -60,6 +60,8 @@ interface Link {
   readonly lifeline: Lifeline;
   /** @param given  buffers that are the worker's from then on */
   call(call: OpfsCall, given?: readonly ArrayBuffer[]): Promise<unknown>;
+  /** Memory that the worker gave back, once. */
+  spare(): ArrayBuffer | undefined;
   end(): void;
 }
 
@@ -68,6 +70,7 @@ function connect(name: string, start: (() => Worker) | undefined): Link {
   const worker = start?.() ?? startWorker();
   const waiting = new Map<number, { done(value: unknown): void; failed(error: Error): void }>();
   let counter = 0;
+  let spare: ArrayBuffer | undefined;
   worker.onmessage = ({ data }: MessageEvent<OpfsReply>) => {
     if ("lost" in data) {
       lifeline.fail(revived(data.lost));
@@ -76,7 +79,10 @@ function connect(name: string, start: (() => Worker) | undefined): Link {
     const asked = waiting.get(data.id);
     waiting.delete(data.id);
     if ("error" in data) asked?.failed(revived(data.error));
-    else asked?.done(data.value);
+    else {
+      spare = data.spent ?? spare;
+      asked?.done(data.value);
+    }
   };
   worker.onerror = (event) => {
     const message = `the storage worker of ${name} failed: ${event.message ?? "it did not start"}`;
@@ -95,6 +101,11 @@ function connect(name: string, start: (() => Worker) | undefined): Link {
           worker.postMessage({ ...call, id }, [...given]);
         }),
       );
+    },
+    spare() {
+      const taken = spare;
+      spare = undefined;
+      return taken;
     },
     end() {
       lifeline.close();
@@ -152,7 +163,7 @@ function pageStorage(link: Link, ask: Ask, account: Account): Storage {
       link.lifeline.check();
       const { done, refused } = account.append(write);
       try {
-        await link.call(...appendCall(write));
+        await link.call(...appendCall(write, link.spare()));
       } catch (error) {
         if (isLogboomError(error) && error.code === "BAD_INPUT") refused();
         throw error;
@@ -167,13 +178,11 @@ function pageStorage(link: Link, ask: Ask, account: Account): Storage {
   };
 }
 
-function appendCall({
-  hardState,
-  snapshot,
-  entries,
-  sync,
-}: StorageWrite): [OpfsCall, ArrayBuffer[]] {
-  const packed = entries.length === 0 ? undefined : packEntries(entries);
+function appendCall(
+  { hardState, snapshot, entries, sync }: StorageWrite,
+  spare: ArrayBuffer | undefined,
+): [OpfsCall, ArrayBuffer[]] {
+  const packed = entries.length === 0 ? undefined : packEntries(entries, undefined, spare);
   const write = { hardState, snapshot, sync };
   return [{ op: "append", write, packed }, packed === undefined ? [] : [packed.buffer]];
 }

@@ -67,7 +67,7 @@ export interface WalSetup {
 }
 
 /** Bytes written as zeros behind the data at a time. Measured: see docs/LIMITS.md. */
-const zerosAhead = 256 * 1024;
+const zerosAhead = 512 * 1024;
 
 export class WalLog {
   /** Once everything queued is written, and with the commit index that waits. */
@@ -283,11 +283,14 @@ export class WalLog {
   private note(): void {
     const { unnoted } = this;
     this.unnoted = undefined;
-    if (unnoted === undefined || this.setup.lifeline.broken || !this.setup.directory.owned()) return;
+    if (unnoted === undefined || this.setup.lifeline.broken || !this.setup.directory.owned())
+      return;
     try {
       this.mark.note(0, encodeMark(unnoted));
     } catch (error) {
-      this.setup.lifeline.fail(storageFailed(`${this.setup.directory.name}: writing failed`, error));
+      this.setup.lifeline.fail(
+        storageFailed(`${this.setup.directory.name}: writing failed`, error),
+      );
     }
   }
 
