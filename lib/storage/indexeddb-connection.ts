@@ -35,8 +35,10 @@ export interface Connection {
   /**
    * A strict transaction that does nothing but add records to the log, from `number` on: what most writes are. That it is still
    * ours needs no reading: who takes the store over leaves a record where the next one of the former owner would go.
+   *
+   * @param encode  called once the browser's own process has been told to begin, which it then does meanwhile
    */
-  addRecords(number: number, records: readonly Uint8Array[]): Promise<void>;
+  addRecords(number: number, encode: () => readonly Uint8Array[]): Promise<void>;
   /**
    * A strict transaction: resolves once complete and still ours. A rejection has broken the lifeline, unless `run` threw
    * `BAD_INPUT`, which only aborts. `run` may await nothing but requests of its own stores.

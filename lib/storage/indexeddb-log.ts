@@ -33,7 +33,7 @@ export interface IndexedDbLog {
 interface Task {
   /** The number of the first record. */
   readonly number: number;
-  readonly records: readonly Uint8Array[];
+  encode(): readonly Uint8Array[];
   /** What else is done in the transaction, over `snapshots`, `chunks` and `log`. The result says that it is complete. */
   readonly beside: ((stores: Stores) => Promise<() => void>) | undefined;
   /** The log once this is written. */
@@ -179,15 +179,17 @@ function run(
   const journal = opened(log);
   const { boot } = log.connection.identity;
   const number = journal.next;
-  const records = inPieces(entries).map((piece) => {
-    journal.add(spanOf(piece));
-    const record = { takesOver: false, boot, from: journal.from, shape: after, entries: piece };
-    return encodeRecord(record);
-  });
+  const pieces = inPieces(entries);
+  for (const piece of pieces) journal.add(spanOf(piece));
+  const { from } = journal;
+  const encode = (): Uint8Array[] =>
+    pieces.map((piece) =>
+      encodeRecord({ takesOver: false, boot, from, shape: after, entries: piece }),
+    );
   log.shape = after;
   log.commitWaits = false;
   return new Promise((done, failed) => {
-    const task: Task = { number, records, beside, after, done, failed };
+    const task: Task = { number, encode, beside, after, done, failed };
     log.unanswered.push(task);
     log.queue.push(task);
     log.running ??= drain(log);
@@ -222,15 +224,15 @@ async function drain(log: Log): Promise<void> {
 /** One transaction for all of `tasks`. */
 async function write(connection: Connection, tasks: readonly Task[]): Promise<void> {
   const number = must(tasks[0], "there is something to write").number;
-  const records = tasks.flatMap((task) => task.records);
+  const encode = (): Uint8Array[] => tasks.flatMap((task) => task.encode());
   if (tasks.every(({ beside }) => beside === undefined)) {
-    await connection.addRecords(number, records);
+    await connection.addRecords(number, encode);
     return;
   }
   const scope: StoreName[] = ["log", "snapshots", "chunks"];
   const remember = await connection.write(scope, async (stores) => {
     const log = stores.objectStore("log");
-    const adding = records.map((record, n) => log.add(record, number + n));
+    const adding = encode().map((record, n) => log.add(record, number + n));
     const complete: (() => void)[] = [];
     for (const { beside } of tasks) if (beside !== undefined) complete.push(await beside(stores));
     await Promise.all(adding);
@@ -253,13 +255,14 @@ function inPieces(entries: readonly Entry[]): (readonly Entry[])[] {
   const pieces: (readonly Entry[])[] = [];
   let from = 0;
   let size = 0;
-  for (const [n, { data }] of entries.entries()) {
-    if (n > from && size + data.length > recordBytesMax) {
+  for (let n = 0; n < entries.length; n++) {
+    const bytes = (entries[n]?.data.length ?? 0) + entryOverhead;
+    if (n > from && size + bytes > recordBytesMax) {
       pieces.push(entries.slice(from, n));
       from = n;
       size = 0;
     }
-    size += data.length + entryOverhead;
+    size += bytes;
   }
   pieces.push(from === 0 ? entries : entries.slice(from));
   return pieces;

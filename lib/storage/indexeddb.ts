@@ -220,10 +220,10 @@ function transactions(
   };
 
   return {
-    async addRecords(number, records) {
+    async addRecords(number, encode) {
       lifeline.check();
       try {
-        await lifeline.guard(addRecords(unwrap(database), name, number, records));
+        await lifeline.guard(addRecords(unwrap(database), name, number, encode));
       } catch (error) {
         throw failed("a write to the log failed", error);
       }
@@ -254,7 +254,7 @@ function addRecords(
   database: IDBDatabase,
   name: string,
   number: number,
-  records: readonly Uint8Array[],
+  encode: () => readonly Uint8Array[],
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const transaction = database.transaction(["log"], "readwrite", { durability: "strict" });
@@ -265,7 +265,7 @@ function addRecords(
     };
     const log = transaction.objectStore("log");
     try {
-      for (const [n, record] of records.entries()) log.add(record, number + n);
+      for (const [n, record] of encode().entries()) log.add(record, number + n);
       transaction.commit();
     } catch (error) {
       abort(transaction);
