@@ -9,10 +9,11 @@
  * Not here: the loop (driver.ts), what becomes of a proposal (proposals.ts), forwarding, snapshots on the wire (transfers.ts).
  */
 import { concatBytes } from "../base/bytes.js";
-import { LogboomError } from "../base/errors.js";
 import { type Index, type NodeId, noBytes, noNode, type SnapshotMetadata } from "../core/types.js";
+import { checkCommands, checkMember } from "./input-checks.js";
 import { carrierOf, changeOf, type MemberChange } from "./member-changes.js";
-import { type Configuration, memberIds } from "./members.js";
+import { stateOf } from "./membered-machine.js";
+import type { Configuration } from "./members.js";
 import type { NodeEvent, NodeEventType } from "./node-events.js";
 import {
   type Bootstrap,
@@ -41,8 +42,6 @@ export interface Changing extends Waiting {
 
 /** Bytes of an external backup in one entry. */
 const backupPieceBytes = 256 * 1024;
-/** Commands proposed together. */
-const batchMax = 4096;
 
 export class RaftNode<Result> {
   readonly #node: RunningNode<Result>;
@@ -97,11 +96,7 @@ export class RaftNode<Result> {
     options: Waiting = {},
   ): Promise<readonly Applied<Result>[]> {
     if (commands.length === 0) return [];
-    if (commands.length > batchMax) {
-      const text = `at most ${batchMax} commands are proposed together, got ${commands.length}`;
-      throw new LogboomError("TOO_LARGE", text);
-    }
-    for (const command of commands) this.#checkCommand(command);
+    checkCommands(commands, this.#settings.proposalBytesMax);
     return await this.#node.requests.propose(commands, options.signal);
   }
 
@@ -159,13 +154,13 @@ export class RaftNode<Result> {
 
   /** Gives a learner its vote. @throws as `change`; `BAD_INPUT` for who is no learner here */
   async promote(id: NodeId, options?: Changing): Promise<Configuration> {
-    this.#checkMember(id, "learners");
+    checkMember(this.configuration, id, "learners");
     return await this.change([{ id, becomes: "voter" }], options);
   }
 
   /** Takes a voter's vote; it stays as a learner. @throws as `change`; `BAD_INPUT` for who is no voter here */
   async demote(id: NodeId, options?: Changing): Promise<Configuration> {
-    this.#checkMember(id, "voters");
+    checkMember(this.configuration, id, "voters");
     return await this.change([{ id, becomes: "learner" }], options);
   }
 
@@ -206,7 +201,7 @@ export class RaftNode<Result> {
   /** Says where member `id` lives from now on. @throws as `change` */
   async setAddress(id: NodeId, address: string, options: Changing = {}): Promise<Configuration> {
     checkAddress(address);
-    this.#checkMember(id);
+    checkMember(this.configuration, id);
     const addresses = new Map([[id, address]]);
     const change = carrierOf(id, { type: "addresses", addresses });
     await this.#node.requests.change(change, options.ifIndex ?? 0, options.signal);
@@ -268,6 +263,16 @@ export class RaftNode<Result> {
   /** Takes a snapshot now and cuts the log behind it. Resolves with it, or with the latest where nothing was applied since. */
   snapshot(): Promise<SnapshotMetadata | undefined> {
     return this.#node.snapshot();
+  }
+
+  /**
+   * The machine's own state in a snapshot of this node's store, in chunks: what `restore` takes. Read it before a later one takes its place.
+   *
+   * @param snapshot  as `snapshot()` or `status().snapshot` gave it
+   * @throws LogboomError `NOT_FOUND`, `STORAGE_FAILED`, `CLOSED`
+   */
+  openSnapshot(snapshot: SnapshotMetadata): AsyncIterable<Uint8Array> {
+    return stateOf(this.#options.store.snapshots.read(snapshot));
   }
 
   /** The machine's own state as it is now, in chunks: what `restore` takes, here or in another cluster. */
@@ -368,24 +373,6 @@ export class RaftNode<Result> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  #checkCommand(command: Uint8Array): void {
-    const { proposalBytesMax } = this.#settings;
-    if (!(command instanceof Uint8Array) || command.length === 0) {
-      throw new LogboomError("BAD_INPUT", "a command is a Uint8Array of at least one byte");
-    }
-    if (command.length <= proposalBytesMax) return;
-    const text = `the command takes ${command.length} bytes, at most ${proposalBytesMax} are allowed`;
-    throw new LogboomError("TOO_LARGE", text);
-  }
-
-  #checkMember(id: NodeId, list?: "voters" | "learners"): void {
-    const { confState } = this.configuration;
-    const known = list === undefined ? memberIds(confState).has(id) : confState[list].includes(id);
-    if (known) return;
-    const what = list === "voters" ? "voter" : list === "learners" ? "learner" : "member";
-    throw new LogboomError("BAD_INPUT", `node ${id} is no ${what} of the configuration known here`);
   }
 }
 
