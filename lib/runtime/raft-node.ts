@@ -113,7 +113,10 @@ export class RaftNode<Result> {
    * Runs `query` on the machine once this node's state is at least as new as every command acknowledged to anybody before the call. At
    * followers and learners too: they ask the leader for an index, not for the state.
    *
-   * @throws LogboomError `ABORTED`, `CLOSED`, `HALTED`, `PROPOSAL_DROPPED` (100,000 reads wait); while no leader answers it waits
+   * While no leader answers it waits; bound it with a signal.
+   *
+   * @throws LogboomError with outcome none: `ABORTED`, `CLOSED`, `HALTED`, `PROPOSAL_DROPPED` with reason `tooManyReads` (100,000 wait) · and
+   *         whatever `query` throws
    */
   async read<T>(query: () => T, options: Waiting = {}): Promise<T> {
     await this.readIndex(options);
@@ -125,7 +128,7 @@ export class RaftNode<Result> {
     return this.#node.requests.readIndex(options.signal);
   }
 
-  /** Resolves when a quorum has confirmed, after the call, that this node leads. @throws LogboomError `NOT_LEADER`, and as `read` */
+  /** Resolves when a quorum has confirmed, after the call, that this node leads. @throws LogboomError `NOT_LEADER`, outcome none, and as `read` */
   async verifyLeader(options: Waiting = {}): Promise<void> {
     this.#node.count("raft_verify_leader_total");
     const { role, term } = this.#node.basicStatus();
@@ -137,7 +140,7 @@ export class RaftNode<Result> {
 
   // — membership —
 
-  /** Who is a member, and where. As far as this node has applied. */
+  /** Who is a member, and where, by which entry. As far as this node has applied: a change under way does not show yet. A copy. */
   get configuration(): Configuration {
     return this.#node.configuration;
   }
@@ -186,8 +189,8 @@ export class RaftNode<Result> {
    * Any change of membership; more than one member goes through a joint configuration. Resolves with the configuration once it is
    * applied here and is joint no more.
    *
-   * @throws LogboomError `BAD_INPUT`, `BAD_CONFIG` (an address); `PROPOSAL_DROPPED` with reason `pendingConfChange`, `mustLeaveJoint`,
-   *         `invalidConfChange` or `configurationChanged`; and as `propose`
+   * @throws LogboomError with outcome none: `BAD_INPUT`, `BAD_CONFIG` (an address), `PROPOSAL_DROPPED` with reason `pendingConfChange`,
+   *         `mustLeaveJoint`, `invalidConfChange` or `configurationChanged` · and as `propose`
    */
   async change(
     members: readonly MemberChange[],
@@ -228,9 +231,9 @@ export class RaftNode<Result> {
     return this.#node.running && this.#node.basicStatus().role === "leader";
   }
 
-  /** Resolves with the leader's id as soon as one is known. @throws LogboomError `ABORTED`, `CLOSED`, `HALTED` */
+  /** Resolves with the leader's id as soon as one is known. @throws LogboomError `ABORTED`, `CLOSED`, `HALTED`, outcome none */
   async waitForLeader({ signal }: Waiting = {}): Promise<NodeId> {
-    await this.#node.until(() => this.leader !== noNode, signal);
+    await this.#node.until(() => this.leader !== noNode, signal, "none");
     return this.leader;
   }
 
@@ -248,8 +251,8 @@ export class RaftNode<Result> {
   /**
    * Hands leadership to `to`, or to the voter with the longest log, and resolves with who leads then. Meanwhile proposals are refused.
    *
-   * @throws LogboomError `PROPOSAL_DROPPED` with reason `badTarget`, `alreadyLeader`, `inProgress` or `transferTimedOut`;
-   *         `NOT_LEADER`, `ABORTED`, `CLOSED`, `HALTED`
+   * @throws LogboomError with outcome none: `NOT_LEADER`, `PROPOSAL_DROPPED` with reason `badTarget`, `alreadyLeader`, `inProgress` or
+   *         `transferTimedOut` (after three election timeouts; it may still move later) · with outcome unknown: `ABORTED`, `CLOSED`, `HALTED`
    */
   transferLeadership({
     to = noNode,
@@ -260,7 +263,11 @@ export class RaftNode<Result> {
 
   // — snapshots and backups —
 
-  /** Takes a snapshot now and cuts the log behind it. Resolves with it, or with the latest where nothing was applied since. */
+  /**
+   * Takes a snapshot of this node's state now and cuts its log behind it. Resolves with it once it is durable, or with the latest where
+   * nothing was applied since; undefined where there is nothing yet.
+   * @throws LogboomError `HALTED` (the machine or the store failed over it), `CLOSED`
+   */
   snapshot(): Promise<SnapshotMetadata | undefined> {
     return this.#node.snapshot();
   }
@@ -275,7 +282,7 @@ export class RaftNode<Result> {
     return stateOf(this.#options.store.snapshots.read(snapshot));
   }
 
-  /** The machine's own state as it is now, in chunks: what `restore` takes, here or in another cluster. */
+  /** The machine's own state as it is now, in chunks: what `restore` takes, here or in another cluster. Not what was not yet applied here. */
   backup(): Iterable<Uint8Array> {
     return this.#options.machine.snapshot();
   }
