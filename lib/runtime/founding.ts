@@ -1,8 +1,6 @@
 /** Founding: what a cluster begins with, and how an empty store is told from one with a past. */
-import { type ConfState, type NodeId, noNode } from "../core/types.js";
+import type { ConfState, NodeId } from "../core/types.js";
 import type { Loaded, OpenedStore } from "../storage/storage.js";
-import type { MemberedMachine } from "./membered-machine.js";
-import { type Bootstrap, bootstrapState } from "./node-options.js";
 
 /**
  * Founds a cluster: a snapshot at index 1 of term 1 with `confState` and `body` as the machine's state. Whoever founds the same cluster
@@ -23,17 +21,6 @@ export async function foundCluster(
     sync: true,
   });
   return { hardState, snapshot: metadata, entries: [], compacted: { index: 1, term: 1 } };
-}
-
-/** Founds the cluster of a RaftNode, whose machine is as new. @throws LogboomError `BAD_CONFIG`, `STORAGE_FAILED` */
-export async function foundWith(
-  { store, id }: { readonly store: OpenedStore; readonly id: NodeId },
-  machine: MemberedMachine<unknown>,
-  bootstrap: Bootstrap,
-): Promise<Loaded> {
-  const confState = bootstrapState(bootstrap, id);
-  const body = machine.found(bootstrap.addresses ?? new Map());
-  return await foundCluster(store, confState, noNode, body);
 }
 
 export function isEmpty({ snapshot, entries, hardState }: Loaded): boolean {

@@ -14,7 +14,7 @@ import { BareNode, type BareNodeOptions } from "./bare-node.js";
 import { closeEach } from "./closing.js";
 import { Conditions } from "./conditions.js";
 import { Contacts } from "./contacts.js";
-import { foundWith, isEmpty } from "./founding.js";
+import { isEmpty } from "./founding.js";
 import { packFrame, requestFrame } from "./frames.js";
 import { Guards } from "./guards.js";
 import { Life } from "./life.js";
@@ -24,6 +24,7 @@ import { MemberedMachine } from "./membered-machine.js";
 import { type Configuration, memberIds } from "./members.js";
 import type { MetricName } from "./metrics.js";
 import { memberEvents, type NodeEvent } from "./node-events.js";
+import { foundWith } from "./node-founding.js";
 import {
   type Bootstrap,
   bootstrapState,
