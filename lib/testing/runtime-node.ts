@@ -17,7 +17,7 @@ import { RaftNode } from "../runtime/raft-node.js";
 import type { StoreOpenOptions } from "../storage/storage.js";
 import type { SimPeer } from "./node-world.js";
 import { asViolation, type Observer } from "./observer.js";
-import { coreWatch, machineWatch, type RuntimeWorld, stamping } from "./runtime-watch.js";
+import { coreWatch, machineWatch, type RuntimeWorld } from "./runtime-watch.js";
 import type { SimMedium } from "./sim-medium.js";
 import { SimProcess } from "./sim-process.js";
 import { SimTransport } from "./sim-transport.js";
@@ -227,10 +227,9 @@ export class RuntimeNode implements SimPeer {
       snapshotPolicy: {
         entries: options.snapshotEntries,
         bytes: 1 << 20,
-        trailing: options.trailing,
+        trailingEntries: options.trailing,
       },
       reads: options.reads,
-      prepare: stamping(process.clock, machine.replica),
       ...(voters.includes(id) ? { bootstrap: { voters } } : {}),
       watch: (core) => this.#watch(core, current),
     });

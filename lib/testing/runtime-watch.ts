@@ -1,10 +1,6 @@
 /** The world of a RuntimeNode, and what is looked at in it: each call of its core, and each entry that its machine is given. */
-import type { Clock } from "../base/clock.js";
 import type { StepResult } from "../core/results.js";
-import type { NodeId, Term } from "../core/types.js";
-import { stamp } from "../machines/command.js";
-import type { Replica } from "../machines/replica.js";
-import { createStamper } from "../machines/stamper.js";
+import type { NodeId } from "../core/types.js";
 import type { NodeWorld, SimPeer } from "./node-world.js";
 import type { ObservedNode } from "./observer.js";
 import type { Image } from "./record-disk.js";
@@ -84,17 +80,5 @@ export function machineWatch(
     },
     configured: () => log(node, "configuration", node.confState),
     installing: (metadata) => check(() => observer.installing(node, metadata)),
-  };
-}
-
-/** The leader's times on each command, as a room puts them. */
-export function stamping(
-  clock: Clock,
-  replica: Replica<unknown>,
-): (command: Uint8Array, term: Term) => Uint8Array {
-  let stamper = { term: 0, next: createStamper(clock, 0) };
-  return (command, term) => {
-    if (stamper.term !== term) stamper = { term, next: createStamper(clock, replica.logTime) };
-    return stamp(command, stamper.next());
   };
 }

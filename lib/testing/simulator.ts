@@ -36,6 +36,7 @@ import { SimNode } from "./sim-node.js";
 import { drawOptions, type SimOptions, stream } from "./sim-options.js";
 import { createTurns, type Steps } from "./turns.js";
 import type { Violation } from "./violation.js";
+import { replicaCommand } from "./watched-machine.js";
 import { registerWorkload, type Workload } from "./workload.js";
 
 export interface SimulationInput {
@@ -330,7 +331,8 @@ export class Simulation {
       for (const item of this.script) this.queue.after(item.at, () => carryOut(this.arena, item));
       yield* this.runUntil(this.options.faultsMs);
       yield* checkLiveness(this);
-      checkWitness(this.#workload.machine, this.ledger, this.clients.history);
+      const commandOf = this.options.environment === "direct" ? undefined : replicaCommand;
+      checkWitness(this.#workload.machine, this.ledger, this.clients.history, commandOf);
     } catch (error) {
       const { invariant, message } = asViolation(this.#violation ?? error);
       violation = { invariant, message, at: this.queue.now };

@@ -10,10 +10,20 @@ import {
   type Index,
   type SnapshotMetadata,
 } from "../core/types.js";
+import { stamp } from "../machines/command.js";
 import type { AnyMachine } from "../machines/machine.js";
 import { type Applied, createReplica, type Replica } from "../machines/replica.js";
-import type { AppliedConfChange, AppliedEntry, StateMachine } from "../runtime/state-machine.js";
+import { stampBytes, timesOf } from "../runtime/stamps.js";
+import type { AppliedConfChange, NodeMachine, StampedEntry } from "../runtime/state-machine.js";
 import type { Loaded } from "../storage/storage.js";
+
+/**
+ * A replica's command out of a RaftNode's entry. A replica has the leader's times in a form of its own, which a room's leader puts
+ * before the command; here they are taken from the stamp that the RaftNode put there.
+ */
+export function replicaCommand(data: Uint8Array): Uint8Array {
+  return stamp(data.subarray(stampBytes), timesOf(data));
+}
 
 export interface MachineWatch {
   /** An entry is about to be applied. */
@@ -25,7 +35,7 @@ export interface MachineWatch {
   installing(metadata: SnapshotMetadata): void;
 }
 
-export class WatchedMachine implements StateMachine<Applied> {
+export class WatchedMachine implements NodeMachine<Applied> {
   readonly replica: Replica<unknown>;
   applied: Index = 0;
   confState: ConfState = emptyConfState;
@@ -66,12 +76,12 @@ export class WatchedMachine implements StateMachine<Applied> {
     }
   }
 
-  apply(entry: AppliedEntry): Applied {
-    this.reach(entry.index - 1);
+  apply({ index, term, data, now, logTime }: StampedEntry): Applied {
+    this.reach(index - 1);
     const next = this.#expected.shift();
     if (next !== undefined) this.#watch()?.applying(next);
-    const outcome = this.replica.apply(entry);
-    this.applied = entry.index;
+    const outcome = this.replica.apply({ index, term, data: stamp(data, { now, logTime }) });
+    this.applied = index;
     this.#watch()?.applied(outcome);
     return outcome;
   }

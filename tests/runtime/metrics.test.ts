@@ -126,7 +126,7 @@ describe("settings", () => {
     cluster = await openCluster([1]);
     const { node } = await cluster.leader();
     node.reload({
-      snapshotPolicy: { entries: 3, bytes: 1 << 20, trailing: 0 },
+      snapshotPolicy: { entries: 3, bytes: 1 << 20, trailingEntries: 0 },
       proposalBytesMax: 4,
     });
     await expect(node.propose(bytes("12345"))).rejects.toMatchObject({ code: "TOO_LARGE" });
@@ -137,7 +137,16 @@ describe("settings", () => {
   it.each([
     [{ tickMs: 0 }, /tickMs must be a whole number above 0, got 0/],
     [{ proposalBytesMax: 1 << 30 }, /proposalBytesMax must be at most pendingBytesMax/],
-    [{ snapshotPolicy: { entries: 0, bytes: 1, trailing: 0 } }, /snapshotPolicy.entries/],
+    [{ snapshotPolicy: { entries: 0 } }, /snapshotPolicy.entries must be a whole number above 0/],
+    [{ snapshotPolicy: { retained: 0 } }, /snapshotPolicy.retained/],
+    [
+      { snapshotPolicy: { trailingEntries: -1 } },
+      /trailingEntries must be a whole number from 0 on/,
+    ],
+    [
+      { snapshotPolicy: { logBytesMax: 2 ** 20 } },
+      /logBytesMax must be at least twice proposalBytesMax \(1048576\), got 1048576/,
+    ],
   ])("%o are refused, and nothing changes", async (changes, message) => {
     cluster = await openCluster([1]);
     const { node } = await cluster.leader();
