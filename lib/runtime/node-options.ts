@@ -84,13 +84,14 @@ export type CompleteOptions<Result> = Omit<RaftNodeOptions<Result>, "snapshotPol
   > &
   Reloadable;
 
-/** @throws LogboomError `BAD_CONFIG` naming the option, the rule and the value */
+/** @throws LogboomError `BAD_CONFIG` naming the option, the rule and the value · `STORE_WENT_BACK` */
 export function completeOptions<Result>(options: RaftNodeOptions<Result>): CompleteOptions<Result> {
   const { id, transport, address, bootstrap } = options;
   if (!isNodeId(id)) bad("id", "be an integer in [1, 2^53-1]", id);
   if (transport.self !== id) bad("transport", `be opened as node ${id}`, transport.self);
   if (address !== undefined) checkAddress(address);
   if (bootstrap !== undefined) bootstrapState(bootstrap);
+  checkStore(options);
   const timing = options.timing ?? nodeTiming;
   const complete = {
     ...options,
@@ -138,6 +139,14 @@ function checkPolicy(policy: SnapshotPolicy, proposalBytesMax: number): void {
     const rule = `be at least twice proposalBytesMax (${proposalBytesMax})`;
     bad("snapshotPolicy.logBytesMax", rule, logBytesMax);
   }
+}
+
+/** Its id is the node's for good: one whose store lost a part would vote again where it had voted. */
+function checkStore({ id, store }: Pick<RaftNodeOptions<unknown>, "id" | "store">): void {
+  const { replaced } = store.identity;
+  if (replaced === undefined) return;
+  const text = `the store of node ${id} took the place of one that had lost what it acknowledged (${replaced}): remove node ${id} from its cluster, delete the store, and add a node with another id`;
+  throw new LogboomError("STORE_WENT_BACK", text);
 }
 
 /** The configuration a cluster begins with. @throws LogboomError `BAD_CONFIG` */

@@ -53,7 +53,8 @@ export class RaftNode<Result> {
   /**
    * Loads the store, restores the machine and begins to take part.
    *
-   * @throws LogboomError `BAD_CONFIG` (an option against its rule) · `STORAGE_FAILED`, `DECODE` (the snapshot is damaged)
+   * @throws LogboomError `BAD_CONFIG` (an option against its rule) · `STORAGE_FAILED`, `DECODE` (the snapshot is damaged) ·
+   *         `STORE_WENT_BACK` (a part of the store was gone: it is a new one, and may not go on under the old id)
    */
   static async open<Result>(options: RaftNodeOptions<Result>): Promise<RaftNode<Result>> {
     const complete = completeOptions(options);

@@ -1,11 +1,11 @@
 /**
  * What lies in a Logboom database in IndexedDB, and the checks every value passes when it is read back. Pure.
  *
- *     state      "identity" → { storeId, signSeed } · "boot" → number, also the owner's epoch · "head" → HeadRecord
+ *     state      "identity" → { storeId, signSeed, replaced? } · "boot" → number, also the owner's epoch · "head" → HeadRecord
  *     entries    index of the first entry → a batch (entry-batch.ts); batches are disjoint, ascending, contiguous
  *     snapshots  [boot, n] → SnapshotRecord
  *     chunks     [boot, n, k] → { crc, bytes }, the k-th piece of a body
- *     meta       key → bytes
+ *     meta       key → bytes; "", which no owner can use, is put when the store is made
  *
  * Ids begin with the boot that made them, so two lives never write under one id.
  */
@@ -15,8 +15,10 @@ import type { Entry, SnapshotMetadata } from "../core/types.js";
 import { decodeBatch } from "./entry-batch.js";
 import { storageFailed } from "./lifeline.js";
 import type { LogShape } from "./log-shape.js";
+import type { StoreIdentity } from "./storage.js";
 
-export const schemaVersion = 1;
+/** 2: meta is marked as made, so that it is missed when it is gone. */
+export const schemaVersion = 2;
 export const storeNames = ["state", "entries", "snapshots", "chunks", "meta"] as const;
 export type StoreName = (typeof storeNames)[number];
 
@@ -89,9 +91,44 @@ export function readHead(value: unknown): LogShape {
   };
 }
 
-export function readIdentity(value: unknown): { storeId: Uint8Array; signSeed: Uint8Array } {
+export function readIdentity(
+  value: unknown,
+): Pick<StoreIdentity, "storeId" | "signSeed" | "replaced"> {
   const get = fields("the identity record", value);
-  return { storeId: get.bytes("storeId", 16), signSeed: get.bytes("signSeed", 32) };
+  const ids = { storeId: get.bytes("storeId", 16), signSeed: get.bytes("signSeed", 32) };
+  const replaced = get.any("replaced");
+  return typeof replaced === "string" ? { ...ids, replaced } : ids;
+}
+
+/** What a database says of itself when it is opened, as it was read. */
+export interface FirstLook {
+  readonly identity: unknown;
+  readonly boot: unknown;
+  readonly head: unknown;
+  /** The value under `metaMade`. */
+  readonly meta: unknown;
+  readonly hasEntries: boolean;
+  readonly snapshots: readonly unknown[];
+  readonly hasChunks: boolean;
+}
+
+export const metaMade = "";
+
+/** What of a store is gone; undefined when nothing is. @throws LogboomError `STORAGE_FAILED` for what is there and damaged */
+export function goneOf(look: FirstLook): string | undefined {
+  if (look.identity === undefined) return "the identity was gone";
+  if (look.boot === undefined) return "the boot counter was gone";
+  if (look.head === undefined) return "the HardState was gone";
+  if (look.meta === undefined) return "the small values were gone";
+  const { compacted, last } = readHead(look.head);
+  if (!look.hasEntries && last.index > compacted.index) return "the log was gone";
+  // A log that begins at its first entry needs none.
+  if (compacted.index === 0) return undefined;
+  const before = `, and the log before entry ${compacted.index + 1}`;
+  if (look.snapshots.length === 0) return `all snapshots were gone${before}`;
+  const bodies = look.snapshots.map((record) => readSnapshotRecord("at the opening", record));
+  if (look.hasChunks || bodies.some(({ chunks }) => chunks === 0)) return undefined;
+  return `the bodies of all snapshots were gone${before}`;
 }
 
 export function readBoot(value: unknown): number {

@@ -5,8 +5,8 @@
  * `indexeddb-records.ts`, the log `indexeddb-log.ts`, the bodies of snapshots `indexeddb-snapshots.ts`.
  *
  * Invariants: whoever opens raises the boot counter first, and every later transaction reads it and aborts when it changed, so
- * there is one writer. An identity is made with the object stores, in one transaction: a wiped database is another
- * peer. Any error, abort, `close` or `versionchange` breaks the lifeline at once.
+ * there is one writer. An identity is made with the object stores, in one transaction, and made anew in one where a part is
+ * gone: a wiped store is another peer. Any error, abort, `close` or `versionchange` breaks the lifeline at once.
  *
  * Not here: which tab may open (Web Locks, room/slot.ts).
  */
@@ -15,7 +15,10 @@ import { isLogboomError, LogboomError } from "../base/errors.js";
 import type { Connection, Stores } from "./indexeddb-connection.js";
 import { openLog } from "./indexeddb-log.js";
 import {
+  type FirstLook,
+  goneOf,
   headRecord,
+  metaMade,
   readBoot,
   readHead,
   readIdentity,
@@ -97,7 +100,7 @@ async function connect(
   options: IndexedDbOptions,
 ): Promise<{ connection: Connection; shape: LogShape }> {
   const { name } = options;
-  const database = await openDatabase(options);
+  const database = await openWhole(options);
   const lifeline = createLifeline(name);
   const lost = (what: string) => () => {
     lifeline.fail(storageFailed(`store ${name}: ${what}`));
@@ -106,7 +109,7 @@ async function connect(
   database.addEventListener("close", lost("the browser closed its database"));
   database.addEventListener("versionchange", lost("another page deletes or upgrades its database"));
   try {
-    const { identity, shape, strict } = await takeOver(database);
+    const { identity, shape, strict } = await takeOver(database, options.randomBytes);
     const run = transactions(database, name, lifeline, identity.boot);
     const close = (): void => {
       lifeline.close();
@@ -120,16 +123,33 @@ async function connect(
   }
 }
 
-async function openDatabase(options: IndexedDbOptions): Promise<IDBPDatabase<unknown>> {
-  const { name, randomBytes = platformRandomBytes } = options;
+/** A database that lacks an object store is none of ours any more: another takes its place. */
+async function openWhole(options: IndexedDbOptions): Promise<IDBPDatabase<unknown>> {
+  const database = await openDatabase(options);
+  const gone = storeNames.filter((store) => !database.objectStoreNames.contains(store));
+  if (gone.length === 0) return database;
+  database.close();
+  await deleteIndexedDbStore(options.name, options.indexedDB);
+  return await openDatabase(options, `the object stores ${gone.join(", ")} were gone`);
+}
+
+async function openDatabase(
+  options: IndexedDbOptions,
+  replaced?: string,
+): Promise<IDBPDatabase<unknown>> {
+  const { name, randomBytes } = options;
   const request = factory(options.indexedDB).open(name, schemaVersion);
   request.onupgradeneeded = ({ oldVersion }) => {
-    if (oldVersion !== 0 || request.transaction === null) return;
-    for (const store of storeNames) request.result.createObjectStore(store);
-    const state = request.transaction.objectStore("state");
-    state.put({ storeId: randomBytes(16), signSeed: randomBytes(32) }, "identity");
-    state.put(0, "boot");
-    state.put(headRecord(emptyShape), "head");
+    const { transaction, result } = request;
+    if (transaction === null) return;
+    if (oldVersion === 0) {
+      for (const store of storeNames) result.createObjectStore(store);
+      for (const [store, key, value] of beginning(randomBytes, replaced)) {
+        transaction.objectStore(store).put(value, key);
+      }
+    } else if (oldVersion === 1 && result.objectStoreNames.contains("meta")) {
+      transaction.objectStore("meta").put(new Uint8Array(0), metaMade);
+    }
   };
   return await new Promise((resolve, reject) => {
     request.onblocked = () => reject(locked(name, "close it and try again"));
@@ -138,28 +158,68 @@ async function openDatabase(options: IndexedDbOptions): Promise<IDBPDatabase<unk
   });
 }
 
-/** Raises the boot counter, which is the owner's epoch too, and reads what the database says of itself. */
+/** What a new store begins with. */
+function beginning(
+  randomBytes: StoreOpenOptions["randomBytes"] = platformRandomBytes,
+  replaced?: string,
+): readonly (readonly [store: StoreName, key: string, value: unknown])[] {
+  const ids = { storeId: randomBytes(16), signSeed: randomBytes(32) };
+  return [
+    ["state", "identity", replaced === undefined ? ids : { ...ids, replaced }],
+    ["state", "boot", 0],
+    ["state", "head", headRecord(emptyShape)],
+    ["meta", metaMade, new Uint8Array(0)],
+  ];
+}
+
+/**
+ * Raises the boot counter, which is the owner's epoch too, and reads what the database says of itself. Where a part of it is gone, all is
+ * made anew in the same transaction.
+ */
 async function takeOver(
   database: IDBPDatabase<unknown>,
+  randomBytes: StoreOpenOptions["randomBytes"],
 ): Promise<{ identity: StoreIdentity; shape: LogShape; strict: boolean }> {
-  const absent = storeNames.find((store) => !database.objectStoreNames.contains(store));
-  if (absent !== undefined) throw storageFailed(`object store ${absent} is missing`);
-  const transaction = database.transaction(["state"], "readwrite", { durability: "strict" });
-  const state = transaction.objectStore("state");
-  const [identity, boot, head] = await Promise.all([
+  const transaction = database.transaction([...storeNames], "readwrite", { durability: "strict" });
+  const done = quiet(transaction.done);
+  try {
+    const stores = quietStores(transaction as unknown as Stores);
+    let look = await firstLook(stores);
+    const gone = goneOf(look);
+    if (gone !== undefined) {
+      await Promise.all(storeNames.map((name) => transaction.objectStore(name).clear()));
+      const records = beginning(randomBytes, gone);
+      await Promise.all(
+        records.map(([name, key, value]) => stores.objectStore(name).put(value, key)),
+      );
+      look = await firstLook(stores);
+    }
+    const before = readBoot(look.boot);
+    const ids = readIdentity(look.identity);
+    const shape = readHead(look.head);
+    await stores.objectStore("state").put(before + 1, "boot");
+    await done;
+    const identity = { ...ids, boot: before + 1, created: before === 0 };
+    return { identity, shape, strict: transaction.durability === "strict" };
+  } catch (error) {
+    abort(transaction);
+    throw error;
+  }
+}
+
+async function firstLook(stores: Stores): Promise<FirstLook> {
+  const state = stores.objectStore("state");
+  const [identity, boot, head, meta, entries, snapshots, chunks] = await Promise.all([
     state.get("identity"),
     state.get("boot"),
     state.get("head"),
+    stores.objectStore("meta").get(metaMade),
+    stores.objectStore("entries").getAllKeys(null, 1),
+    stores.objectStore("snapshots").getAll(),
+    stores.objectStore("chunks").getAllKeys(null, 1),
   ]);
-  const before = readBoot(boot);
-  const ids = readIdentity(identity);
-  const shape = readHead(head);
-  await Promise.all([state.put(before + 1, "boot"), transaction.done]);
-  return {
-    identity: { ...ids, boot: before + 1, created: before === 0 },
-    shape,
-    strict: transaction.durability === "strict",
-  };
+  const [hasEntries, hasChunks] = [entries.length > 0, chunks.length > 0];
+  return { identity, boot, head, meta, hasEntries, snapshots, hasChunks };
 }
 
 function transactions(
