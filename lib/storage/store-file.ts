@@ -10,6 +10,8 @@ import { crc32c } from "../base/crc32c.js";
 import { DecodeError } from "../base/errors.js";
 import { Reader, recordSize, varintSize, Writer } from "../base/protobuf.js";
 
+export const storeFileName = "store";
+
 export interface StoreFile {
   readonly storeId: Uint8Array;
   readonly signSeed: Uint8Array;

@@ -22,14 +22,13 @@ import { storedState } from "./log-shape.js";
 import { checkMeta, platformRandomBytes } from "./meta-limits.js";
 import { checkNotBelow } from "./not-below.js";
 import type { Loaded, OpenedStore, StoreMeta, StoreOpenOptions } from "./storage.js";
-import { decodeStoreFile, encodeStoreFile, type StoreFile } from "./store-file.js";
+import { decodeStoreFile, encodeStoreFile, type StoreFile, storeFileName } from "./store-file.js";
 import { listSegments, readMetadata, readSegments } from "./wal-files.js";
 import { createSegment, type WalLimits } from "./wal-log.js";
 import { PartGone, type Recovered, recover } from "./wal-recovery.js";
 import { isSnapshot, openWalSnapshots, type WalSnapshots } from "./wal-snapshots.js";
 import { WalWriter } from "./wal-writer.js";
 
-export const storeFileName = "store";
 export const memberFolder = "member";
 export const walFolder = "member/wal";
 export const snapFolder = "member/snap";

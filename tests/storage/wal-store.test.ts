@@ -378,6 +378,15 @@ describe("inspect", () => {
     expect(disk.paths()).toEqual(before);
   });
 
+  test("a damaged identity is a failure", async () => {
+    const disk = await filled();
+    const bytes = disk.bytes("store");
+    bytes[20] = (bytes[20] ?? 0) ^ 1;
+    const { code, text } = await report(disk, true);
+    expect(code).toBe(1);
+    expect(text).toContain("disk/store is damaged: its checksum does not match");
+  });
+
   test("a damaged snapshot, and a directory without a log, are failures", async () => {
     const disk = await filled();
     const path = "member/snap/0000000000000001-000000000000000a.snap";
