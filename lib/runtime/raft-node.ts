@@ -52,7 +52,8 @@ export class RaftNode<Result> {
   /**
    * Loads the store, restores the machine, applies what the log holds as committed, and begins to take part.
    *
-   * @throws LogboomError `BAD_CONFIG` (an option against its rule, named with its value; nothing was touched) · after the rest, store and
+   * @throws LogboomError `BAD_CONFIG` (an option against its rule, named with its value) · `STORE_WENT_BACK` (a part of the store was gone:
+   *         it is a new one, and may not go on under the old id); for these two nothing was touched · after the rest, store and
    *         transport are closed: `STORAGE_FAILED`, `STORAGE_LOCKED`, `DECODE` (the machine does not take its snapshot), `UPGRADE_NEEDED` (the
    *         log is of a later machine version), `HALTED` (the machine threw; see `cause`)
    */

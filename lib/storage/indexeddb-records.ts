@@ -1,12 +1,12 @@
 /**
  * What lies in a Logboom database in IndexedDB, and the checks every value passes when it is read back. Pure.
  *
- *     state      "identity" → { storeId, signSeed } · "boot" → number, also the owner's epoch
+ *     state      "identity" → { storeId, signSeed, replaced? } · "boot" → number, also the owner's epoch
  *     log        number → a record (log-record.ts); numbers ascend without a gap from the first that is needed; below it
  *                nothing is left but the records by which somebody took the store over
  *     snapshots  [boot, n] → SnapshotRecord
  *     chunks     [boot, n, k] → { crc, bytes }, the k-th piece of a body
- *     meta       key → bytes
+ *     meta       key → bytes; "", which no owner can use, is put when the store is made
  *
  * Ids begin with the boot that made them, so two lives never write under one id.
  */
@@ -15,10 +15,14 @@ import type { LogboomError } from "../base/errors.js";
 import type { SnapshotMetadata } from "../core/types.js";
 import { storageFailed } from "./lifeline.js";
 import { decodeRecord, type LogRecord } from "./log-record.js";
+import type { StoreIdentity } from "./storage.js";
 
 export const schemaVersion = 2;
 export const storeNames = ["state", "log", "snapshots", "chunks", "meta"] as const;
 export type StoreName = (typeof storeNames)[number];
+
+/** The key in `meta` that is put when the store is made. */
+export const metaMade = "";
 
 /** A piece of a snapshot's body. */
 export const valueBytesMax: number = 48 * 1024;
@@ -48,9 +52,14 @@ export function chunkRecord(bytes: Uint8Array): ChunkRecord {
   return { crc: crc32c(bytes), bytes };
 }
 
-export function readIdentity(value: unknown): { storeId: Uint8Array; signSeed: Uint8Array } {
+/** What does not change from one opening to the next. */
+export type StoreIds = Pick<StoreIdentity, "storeId" | "signSeed" | "replaced">;
+
+export function readIdentity(value: unknown): StoreIds {
   const get = fields("the identity record", value);
-  return { storeId: get.bytes("storeId", 16), signSeed: get.bytes("signSeed", 32) };
+  const ids = { storeId: get.bytes("storeId", 16), signSeed: get.bytes("signSeed", 32) };
+  const replaced = get.any("replaced");
+  return typeof replaced === "string" ? { ...ids, replaced } : ids;
 }
 
 export function readBoot(value: unknown): number {

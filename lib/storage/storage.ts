@@ -76,7 +76,14 @@ export interface SnapshotStore {
   drop(metadata: SnapshotMetadata): Promise<void>;
 }
 
-/** Who a store belongs to: made with it in one transaction, so that a wiped store is a new peer. Bytes are the owner's to interpret. */
+/**
+ * Who a store belongs to: made with it in one transaction, so that a wiped store is a new peer. Bytes are the owner's to interpret.
+ *
+ * A store has four parts: identity (with the boot counter), log (with the HardState), snapshots, meta. One whose part is gone is no store
+ * any more: what is left of it is set aside (files) or removed (browsers), and the opening makes a new one with a new identity and
+ * `replaced`. Gone are snapshots only where the log does not begin at its first entry. A part that is there and damaged is refused by
+ * `STORAGE_FAILED` instead, and nothing is changed: what else is there may be worth saving; deleting the store begins anew.
+ */
 export interface StoreIdentity {
   /** 16 random bytes. */
   readonly storeId: Uint8Array;
@@ -86,6 +93,8 @@ export interface StoreIdentity {
   readonly boot: number;
   /** True when this opening created the store. */
   readonly created: boolean;
+  /** What of an earlier store in this place was gone when this one was made; it stays known. Absent where there was none. */
+  readonly replaced?: string;
 }
 
 /** What every adapter can be told when a store is opened. */

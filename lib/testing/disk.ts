@@ -53,7 +53,8 @@ export interface MemoryDisk {
   damage(path: string, bytes: Uint8Array<ArrayBuffer>): void;
   remove(path: string): void;
   paths(): readonly string[];
-  copy(): MemoryDisk;
+  /** Default: nothing fails on it. */
+  copy(plan?: DiskPlan): MemoryDisk;
 }
 
 export function createMemoryDisk(plan: DiskPlan = { fault: () => undefined }): MemoryDisk {
@@ -175,12 +176,12 @@ function makeDisk(current: Names, flushed: Names, plan: DiskPlan): MemoryDisk {
       disk.flushed.delete(path);
     },
     paths: () => [...disk.current.keys()].sort(),
-    copy() {
+    copy(copyPlan = { fault: () => undefined }) {
       const copies: Names = new Map();
       for (const [path, { current: bytes }] of disk.current) {
         copies.set(path, { flushed: bytes.slice(), current: bytes.slice() });
       }
-      return makeDisk(copies, new Map(copies), { fault: () => undefined });
+      return makeDisk(copies, new Map(copies), copyPlan);
     },
   };
 }

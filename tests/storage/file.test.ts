@@ -1,9 +1,11 @@
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { emptyConfState } from "../../lib/core/types.js";
 import type { Directory } from "../../lib/storage/directory.js";
 import { openFileStore, openNodeDirectory } from "../../lib/storage/file.js";
+import type { OpenedStore } from "../../lib/storage/storage.js";
 import { fileLimits, openWalStore } from "../../lib/storage/wal-store.js";
 import { type StorageTarget, storageConformance } from "../../lib/testing/conformance/storage.js";
 
@@ -113,3 +115,54 @@ describe("the file system beneath a file store", () => {
     }
   });
 });
+
+describe("a directory of which a part was removed", () => {
+  const parts: [name: string, paths: string[], replaced: RegExp][] = [
+    ["the identity", ["store"], /^the identity was gone/],
+    ["the log", ["member/wal"], /^the log was gone/],
+    ["the snapshots", ["member/snap"], /^all snapshots were gone, and the log before entry \d+/],
+    ["log and snapshots", ["member"], /^the log was gone/],
+    ["identity and log", ["store", "member/wal"], /^the identity was gone/],
+  ];
+  test.each(parts)(
+    "%s: a new identity with an empty log, what is left is set aside",
+    async (_name, paths, replaced) => {
+      const directory = join(root, String(counter++));
+      const open = () => openFileStore({ directory, segmentBytes: 1_000, segmentsKept: 0 });
+      const first = await open();
+      await liveABit(first);
+      for (const path of paths) rmSync(join(directory, path), { recursive: true });
+      const left = existsSync(join(directory, "member"));
+      const anew = await open();
+      expect(anew.identity).toMatchObject({ created: true, boot: 1 });
+      expect(anew.identity.storeId).not.toEqual(first.identity.storeId);
+      expect(anew.identity.signSeed).not.toEqual(first.identity.signSeed);
+      expect(anew.identity.replaced).toMatch(replaced);
+      const loaded = await anew.storage.load();
+      expect(loaded.entries).toEqual([]);
+      expect(loaded.hardState).toEqual({ term: 0, vote: 0, commit: 0 });
+      expect(existsSync(join(directory, "member.broken"))).toBe(left);
+      await liveABit(anew);
+      const again = await open();
+      expect(again.identity).toEqual({ ...anew.identity, boot: 2, created: false });
+      await again.storage.close();
+    },
+  );
+});
+
+/** Some segments, a snapshot, and nothing of the log before it. Closed. */
+async function liveABit({ storage, snapshots }: OpenedStore): Promise<void> {
+  await storage.load().catch(() => {});
+  for (let index = 1; index <= 30; index++) {
+    const data = new Uint8Array(100).fill(index);
+    const entry = { term: 1, index, type: "EntryNormal", data, unknown: undefined } as const;
+    const hardState = { term: 1, vote: 1, commit: index };
+    await storage.append({ hardState, snapshot: undefined, entries: [entry], sync: true });
+  }
+  const metadata = { index: 30, term: 1, confState: emptyConfState };
+  const sink = await snapshots.write(metadata);
+  await sink.write(new Uint8Array(9));
+  await sink.finish();
+  await storage.compact(metadata, 30);
+  await storage.close();
+}

@@ -5,6 +5,7 @@ import {
   listIndexedDbStores,
   openIndexedDbStore,
 } from "../../lib/storage/indexeddb.js";
+import { schemaVersion } from "../../lib/storage/indexeddb-records.js";
 import type { OpenedStore, StorageWrite } from "../../lib/storage/storage.js";
 
 let counter = 0;
@@ -49,9 +50,9 @@ async function filled(name: string): Promise<OpenedStore> {
 }
 
 /** The database itself, past the store. */
-async function raw(name: string): Promise<IDBDatabase> {
+async function raw(name: string, version?: number): Promise<IDBDatabase> {
   return await new Promise((resolve, reject) => {
-    const request = indexedDB.open(name);
+    const request = indexedDB.open(name, version);
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
   });
@@ -66,6 +67,8 @@ async function tamper(name: string, store: string, change: (s: IDBObjectStore) =
   });
   database.close();
 }
+
+const clear = (store: IDBObjectStore): void => void store.clear();
 
 async function codeOf(run: Promise<unknown>): Promise<string> {
   return await run.then(
@@ -128,22 +131,26 @@ describe("an IndexedDB store that fails", () => {
     ["a record under another number", "log", (s) => s.put(new Uint8Array(9), 20), /record 20/],
     ["a record that is no bytes", "log", (s) => s.put("text", 3), /record 3.*no bytes/],
     ["a record changed", "log", (s) => s.put(new Uint8Array(99), 3), /record 3.*version/],
-    ["all records gone", "log", (s) => s.clear(), /the log/],
+    // As a second opening leaves it, without the record of that opening.
     [
       "all records of the last boot gone",
-      "log",
-      (s) => s.delete(IDBKeyRange.lowerBound(1)),
-      /boot/,
+      "state",
+      (s) => s.put(2, "boot"),
+      /the log: it ends in boot 1, the boot counter says 2/,
     ],
     ["the last record of the wrong shape", "log", (s) => s.put({ term: -1 }, 4), /record 4/],
-    ["the identity gone", "state", (s) => s.delete("identity"), /identity/],
     [
       "a short seed",
       "state",
       (s) => s.put({ storeId: new Uint8Array(16), signSeed: new Uint8Array(3) }, "identity"),
       /signSeed/,
     ],
-    ["the boot counter gone", "state", (s) => s.delete("boot"), /boot/],
+    [
+      "the boot counter of the wrong shape",
+      "state",
+      (s) => s.put("1", "boot"),
+      /boot counter.*safe integer/,
+    ],
     ["a chunk gone", "chunks", (s) => s.delete([1, 0, 1]), /snapshots.*chunk 1/],
     [
       "a chunk changed",
@@ -219,6 +226,107 @@ describe("an IndexedDB store that fails", () => {
     expect(loaded.entries.map(({ index }) => index)).toEqual([31]);
     await again.storage.close();
   });
+
+  const wipes: [name: string, store: string, wipe: (s: IDBObjectStore) => void, told: RegExp][] = [
+    ["the state", "state", clear, /^the identity was gone/],
+    ["the identity", "state", (s) => s.delete("identity"), /^the identity was gone/],
+    ["the boot counter", "state", (s) => s.delete("boot"), /^the boot counter was gone/],
+    ["the log and the HardState", "log", clear, /^the log was gone/],
+    ["the snapshots", "snapshots", clear, /^all snapshots were gone, and the log before entry 4/],
+    ["the snapshots' bodies", "chunks", clear, /^the bodies of all snapshots were gone/],
+    ["the small values", "meta", clear, /^the small values were gone/],
+  ];
+  test.each(wipes)(
+    "%s wiped: a new identity with an empty log, and it stays known why",
+    async (_name, part, wipe, told) => {
+      const name = freshName();
+      const opened = await filled(name);
+      await opened.meta.set("secret", new Uint8Array(3));
+      await opened.storage.close();
+      await tamper(name, part, wipe);
+      const anew = await openIndexedDbStore({ name });
+      const { created, boot, storeId, signSeed, replaced } = anew.identity;
+      expect({ created, boot }).toEqual({ created: true, boot: 1 });
+      expect(storeId).not.toEqual(opened.identity.storeId);
+      expect(signSeed).not.toEqual(opened.identity.signSeed);
+      expect(replaced).toMatch(told);
+      expect(await anew.storage.load()).toEqual({
+        hardState: { term: 0, vote: 0, commit: 0 },
+        snapshot: undefined,
+        entries: [],
+        compacted: { index: 0, term: 0 },
+      });
+      expect(await anew.snapshots.list()).toEqual([]);
+      expect(await anew.meta.get("secret")).toBeUndefined();
+      await anew.storage.append(write({ entries: entries(1, 2) }));
+      await anew.storage.close();
+      const again = await openIndexedDbStore({ name });
+      expect(again.identity).toEqual({ ...anew.identity, boot: 2, created: false });
+      expect((await again.storage.load()).entries).toHaveLength(2);
+      expect(await codeOf(openIndexedDbStore({ name, notBelow: opened.acknowledged() }))).toBe(
+        "STORE_WENT_BACK",
+      );
+      await again.storage.close();
+    },
+  );
+
+  test("nothing wiped that is needed: a log from its first entry goes on without its snapshots", async () => {
+    const name = freshName();
+    const opened = await openIndexedDbStore({ name });
+    await opened.storage.load();
+    await opened.storage.append(
+      write({ hardState: { term: 1, vote: 1, commit: 4 }, entries: entries(1, 10) }),
+    );
+    const sink = await opened.snapshots.write(metadata);
+    await sink.write(new Uint8Array(10));
+    await sink.finish();
+    await opened.storage.compact(metadata, 0);
+    await opened.storage.close();
+    await tamper(name, "snapshots", clear);
+    const again = await openIndexedDbStore({ name });
+    expect(again.identity.storeId).toEqual(opened.identity.storeId);
+    expect((await again.storage.load()).entries).toHaveLength(10);
+    await again.storage.close();
+  });
+
+  test("a database without our object stores gives way to a new one", async () => {
+    const name = freshName();
+    (await raw(name, schemaVersion)).close();
+    const opened = await openIndexedDbStore({ name });
+    expect(opened.identity).toMatchObject({
+      created: true,
+      replaced: "the object stores state, log, snapshots, chunks, meta were gone",
+    });
+    await opened.storage.load();
+    await opened.storage.append(write({ entries: entries(1, 1) }));
+    await opened.storage.close();
+  });
+
+  const replacements: [name: string, part: string, code: string][] = [
+    ["its small values", "meta", "STORAGE_LOCKED"],
+    // Where its next record would go cannot be known: it is accepted, and lies where nobody looks.
+    ["its log", "log", "resolved"],
+  ];
+  test.each(replacements)(
+    "an owner whose store was made anew for want of %s leaves nothing in the new one",
+    async (_name, part, code) => {
+      const name = freshName();
+      const sleeper = await filled(name);
+      await tamper(name, part, clear);
+      const heir = await openIndexedDbStore({ name });
+      // Both are of boot 1.
+      expect(heir.identity.boot).toBe(sleeper.identity.boot);
+      await heir.storage.load();
+      await heir.storage.append(write({ entries: entries(1, 2) }));
+      expect(await codeOf(sleeper.storage.append(write({ entries: entries(11, 12) })))).toBe(code);
+      expect(await codeOf(sleeper.meta.set("key", new Uint8Array(1)))).toBe("STORAGE_LOCKED");
+      expect(await heir.meta.get("key")).toBeUndefined();
+      await heir.storage.append(write({ entries: entries(3, 3) }));
+      const again = await openIndexedDbStore({ name, notBelow: heir.acknowledged() });
+      expect((await again.storage.load()).entries).toEqual([...entries(1, 2), ...entries(3, 3)]);
+      await again.storage.close();
+    },
+  );
 
   test("a damaged newest snapshot gives way to the next older while the log covers the rest", async () => {
     const name = freshName();
