@@ -178,6 +178,22 @@ describe("opening a log", () => {
   });
 });
 
+test("a commit index alone touches no disk until something else is written, or the store is closed", async () => {
+  for (const more of [[], entries(31, 31)]) {
+    const disk = await filled();
+    const store = await openOn(disk);
+    await store.storage.load();
+    const before = disk.calls;
+    await store.storage.append(write({ hardState: { term: 1, vote: 1, commit: 30 }, sync: false }));
+    expect(disk.calls).toBe(before);
+    if (more.length > 0) await store.storage.append(write({ entries: more, sync: false }));
+    else await store.storage.close();
+    expect(disk.calls).toBeGreaterThan(before);
+    const again = await openOn(disk.crash("none", seededRandom(1)));
+    expect((await again.storage.load()).hardState.commit).toBe(30);
+  }
+});
+
 describe("snapshots and the log", () => {
   test("the newest that the log names is loaded, with trailing entries before it", async () => {
     const store = await openOn(await filled(), { trailingEntries: 4 });
