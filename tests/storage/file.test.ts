@@ -1,11 +1,19 @@
-import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { emptyConfState } from "../../lib/core/types.js";
 import type { Directory } from "../../lib/storage/directory.js";
 import { openFileStore, openNodeDirectory } from "../../lib/storage/file.js";
-import type { OpenedStore } from "../../lib/storage/storage.js";
+import type { OpenedStore, StorageWrite } from "../../lib/storage/storage.js";
 import { fileLimits, openWalStore } from "../../lib/storage/wal-store.js";
 import { type StorageTarget, storageConformance } from "../../lib/testing/conformance/storage.js";
 
@@ -150,15 +158,42 @@ describe("a directory of which a part was removed", () => {
   );
 });
 
+test("what a crash left in a temporary segment does not reach into the next one", async () => {
+  const directory = join(root, String(counter++));
+  const open = () => openFileStore({ directory, segmentBytes: 1_000, trailingEntries: 1_000 });
+  const first = await open();
+  await first.storage.load();
+  await first.storage.append(appended(1));
+  await first.storage.close();
+  const wal = join(directory, "member/wal");
+  for (const name of ["0.tmp", "1.tmp"]) writeFileSync(join(wal, name), Buffer.alloc(9_000, 0x41));
+  const segments = (): string[] => readdirSync(wal).filter((name) => name.endsWith(".wal"));
+  const second = await open();
+  await second.storage.load();
+  // Up to the first entries of the third segment: both temporary files have become segments.
+  let last = 1;
+  while (segments().length < 3) await second.storage.append(appended(++last));
+  await second.storage.close();
+  for (const name of segments()) {
+    expect(readFileSync(join(wal, name)).includes(Buffer.alloc(64, 0x41))).toBe(false);
+  }
+  const again = await open();
+  expect((await again.storage.load()).entries).toHaveLength(last);
+  await again.storage.close();
+  expect(readdirSync(wal).filter((name) => name.endsWith(".broken"))).toEqual([]);
+});
+
+function appended(index: number): StorageWrite {
+  const data = new Uint8Array(100).fill(index);
+  const entry = { term: 1, index, type: "EntryNormal", data, unknown: undefined } as const;
+  const hardState = { term: 1, vote: 1, commit: index };
+  return { hardState, snapshot: undefined, entries: [entry], sync: true };
+}
+
 /** Some segments, a snapshot, and nothing of the log before it. Closed. */
 async function liveABit({ storage, snapshots }: OpenedStore): Promise<void> {
   await storage.load().catch(() => {});
-  for (let index = 1; index <= 30; index++) {
-    const data = new Uint8Array(100).fill(index);
-    const entry = { term: 1, index, type: "EntryNormal", data, unknown: undefined } as const;
-    const hardState = { term: 1, vote: 1, commit: index };
-    await storage.append({ hardState, snapshot: undefined, entries: [entry], sync: true });
-  }
+  for (let index = 1; index <= 30; index++) await storage.append(appended(index));
   const metadata = { index: 30, term: 1, confState: emptyConfState };
   const sink = await snapshots.write(metadata);
   await sink.write(new Uint8Array(9));

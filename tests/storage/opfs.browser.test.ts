@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { emptyConfState } from "../../lib/core/types.js";
 import { openOpfsStore } from "../../lib/storage/opfs.js";
+import type { StorageWrite } from "../../lib/storage/storage.js";
 import { storageConformance } from "../../lib/testing/conformance/storage.js";
 
 let counter = 0;
@@ -32,6 +33,58 @@ async function folderOf(name: string, ...path: string[]): Promise<FileSystemDire
   return at;
 }
 
+function appended(index: number): StorageWrite {
+  const data = new Uint8Array(100).fill(index);
+  const entry = { term: 1, index, type: "EntryNormal", data, unknown: undefined } as const;
+  const hardState = { term: 1, vote: 1, commit: index };
+  return { hardState, snapshot: undefined, entries: [entry], sync: true };
+}
+
+const worker = (): Worker =>
+  new Worker(new URL("../../lib/storage/opfs-worker.ts", import.meta.url), { type: "module" });
+
+test("what a crash left in a temporary segment does not reach into the next one", async () => {
+  const name = `temporary/${counter++}`;
+  const open = () => openOpfsStore({ name, worker, segmentBytes: 1_000, trailingEntries: 1_000 });
+  const first = await open();
+  await first.storage.load();
+  await first.storage.append(appended(1));
+  await first.storage.close();
+  const wal = await folderOf(name, "member", "wal");
+  for (const left of ["0.tmp", "1.tmp"]) {
+    const writable = await (await wal.getFileHandle(left, { create: true })).createWritable();
+    await writable.write(new Uint8Array(9_000).fill(0x41));
+    await writable.close();
+  }
+  const second = await open();
+  await second.storage.load();
+  // Up to the first entries of the third segment: both temporary files have become segments.
+  let last = 1;
+  let segments: File[] = [];
+  while (segments.length < 3) {
+    await second.storage.append(appended(++last));
+    segments = await filesIn(wal, ".wal");
+  }
+  await second.storage.close();
+  for (const segment of await filesIn(wal, ".wal")) {
+    expect(await segment.text()).not.toContain("A".repeat(64));
+  }
+  const again = await open();
+  expect((await again.storage.load()).entries).toHaveLength(last);
+  await again.storage.close();
+  expect(await filesIn(wal, ".broken")).toEqual([]);
+});
+
+async function filesIn(folder: FileSystemDirectoryHandle, ending: string): Promise<File[]> {
+  const files: File[] = [];
+  const handles = (folder as unknown as { values(): AsyncIterable<FileSystemHandle> }).values();
+  for await (const handle of handles) {
+    if (!handle.name.endsWith(ending)) continue;
+    files.push(await (handle as FileSystemFileHandle).getFile());
+  }
+  return files;
+}
+
 describe("an OPFS store of which a part was wiped", () => {
   const parts: [name: string, folder: string[], part: string, replaced: RegExp][] = [
     ["the identity", [], "store", /^the identity was gone/],
@@ -39,9 +92,6 @@ describe("an OPFS store of which a part was wiped", () => {
     ["the snapshots", ["member"], "snap", /^all snapshots were gone, and the log before entry \d+/],
     ["log and snapshots", [], "member", /^the log was gone/],
   ];
-  const worker = (): Worker =>
-    new Worker(new URL("../../lib/storage/opfs-worker.ts", import.meta.url), { type: "module" });
-
   test.each(parts)(
     "%s: a new identity with an empty log",
     async (_name, folder, part, replaced) => {
@@ -49,17 +99,7 @@ describe("an OPFS store of which a part was wiped", () => {
       const open = () => openOpfsStore({ name, worker, segmentBytes: 1_000, segmentsKept: 0 });
       const first = await open();
       await first.storage.load();
-      for (let index = 1; index <= 30; index++) {
-        const data = new Uint8Array(100).fill(index);
-        const entry = { term: 1, index, type: "EntryNormal", data, unknown: undefined } as const;
-        const hardState = { term: 1, vote: 1, commit: index };
-        await first.storage.append({
-          hardState,
-          snapshot: undefined,
-          entries: [entry],
-          sync: true,
-        });
-      }
+      for (let index = 1; index <= 30; index++) await first.storage.append(appended(index));
       const metadata = { index: 30, term: 1, confState: emptyConfState };
       const sink = await first.snapshots.write(metadata);
       await sink.write(new Uint8Array(9));

@@ -5,6 +5,7 @@ import { inspect } from "../../lib/edge/inspect.js";
 import type { OpenedStore, StorageWrite } from "../../lib/storage/storage.js";
 import { readSegments } from "../../lib/storage/wal-files.js";
 import { openWalStore, type WalStoreOptions } from "../../lib/storage/wal-store.js";
+import { WalWriter } from "../../lib/storage/wal-writer.js";
 import { createMemoryDisk, type MemoryDisk } from "../../lib/testing/disk.js";
 
 const limits = { segmentBytes: 600, segmentsKept: 100 };
@@ -177,6 +178,22 @@ describe("opening a log", () => {
   });
 });
 
+test("a commit index alone touches no disk until something else is written, or the store is closed", async () => {
+  for (const more of [[], entries(31, 31)]) {
+    const disk = await filled();
+    const store = await openOn(disk);
+    await store.storage.load();
+    const before = disk.calls;
+    await store.storage.append(write({ hardState: { term: 1, vote: 1, commit: 30 }, sync: false }));
+    expect(disk.calls).toBe(before);
+    if (more.length > 0) await store.storage.append(write({ entries: more, sync: false }));
+    else await store.storage.close();
+    expect(disk.calls).toBeGreaterThan(before);
+    const again = await openOn(disk.crash("none", seededRandom(1)));
+    expect((await again.storage.load()).hardState.commit).toBe(30);
+  }
+});
+
 describe("snapshots and the log", () => {
   test("the newest that the log names is loaded, with trailing entries before it", async () => {
     const store = await openOn(await filled(), { trailingEntries: 4 });
@@ -226,6 +243,53 @@ describe("snapshots and the log", () => {
     await sink.finish();
     const again = await openOn(disk.crash("all", seededRandom(1)));
     expect((await again.storage.load()).snapshot?.index).toBe(19);
+  });
+
+  test("a file of another term than the log's record is not loaded, however new", async () => {
+    const disk = await filled();
+    const store = await openOn(disk);
+    await store.storage.load();
+    const sink = await store.snapshots.write({ index: 19, term: 2, confState });
+    await sink.write(Uint8Array.of(1));
+    await sink.finish();
+    const again = await openOn(disk.crash("all", seededRandom(1)));
+    expect((await again.storage.load()).snapshot).toEqual({ index: 19, term: 1, confState });
+  });
+
+  test("an orphan does not stand in for the one that the log needs: the log is refused", async () => {
+    const disk = await released();
+    const [needed = ""] = snapshotsOf(disk).slice(-1);
+    const store = await openOn(disk);
+    await store.storage.load();
+    const sink = await store.snapshots.write({ index: 29, term: 1, confState });
+    await sink.write(Uint8Array.of(1));
+    await sink.finish();
+    await store.storage.close();
+    for (const path of snapshotsOf(disk)) if (!path.endsWith("1d.snap")) disk.remove(path);
+    expect(snapshotsOf(disk)).toHaveLength(1);
+    expect(needed).toMatch(/1e\.snap$/);
+    await expect(openOn(disk)).rejects.toThrow(/begins after entry \d+ and no snapshot/);
+  });
+
+  test("a record that no HardState covers, as a crash of etcd leaves it, is not started from", async () => {
+    const disk = createMemoryDisk();
+    const store = await openOn(disk);
+    await store.storage.load();
+    const hardState = { term: 1, vote: 1, commit: 5 };
+    await store.storage.append(write({ hardState, entries: entries(1, 10) }));
+    const metadata = { index: 8, term: 1, confState };
+    const sink = await store.snapshots.write(metadata);
+    await sink.write(Uint8Array.of(1));
+    await sink.finish();
+    await store.storage.close();
+    const { end, crc } = await readSegments(disk.directory, wal, 0);
+    const writer = new WalWriter(crc);
+    writer.snapshot(metadata);
+    const [path = ""] = segmentsOf(disk);
+    disk.bytes(path).set(writer.take(), end.offset);
+    const loaded = await (await openOn(disk)).storage.load();
+    expect(loaded).toMatchObject({ snapshot: undefined, hardState: { commit: 5 } });
+    expect(loaded.entries).toEqual(entries(1, 10));
   });
 
   test("a body of many chunks streams to a file that is checked to its end", async () => {
