@@ -49,7 +49,7 @@ export class RaftNode<Result> {
   #settings: Reloadable;
 
   /**
-   * Loads the store, restores the machine, applies what the log holds as committed, and begins to take part.
+   * Loads the store, restores the machine, begins to apply what the log holds as committed, and takes part.
    *
    * @throws LogboomError `BAD_CONFIG` (an option against its rule, named with its value; nothing was touched) · after the rest, store and
    *         transport are closed: `STORAGE_FAILED`, `STORAGE_LOCKED`, `DECODE` (the machine does not take its snapshot), `UPGRADE_NEEDED` (the
