@@ -13,6 +13,7 @@ export {
   type Outcome,
 } from "../base/errors.js";
 export type { Random } from "../base/random.js";
+export type { SnapshotPolicy } from "../storage/snapshot-policy.js";
 export type {
   Acknowledged,
   Loaded,
@@ -53,6 +54,7 @@ export type { Halt, NodeEvent, NodeEventType } from "./node-events.js";
 export type {
   AddressedTransport,
   Bootstrap,
+  Changes,
   RaftNodeOptions,
   Reloadable,
 } from "./node-options.js";
@@ -61,7 +63,6 @@ export type { Applied } from "./proposals.js";
 export { type Changing, RaftNode, type Waiting } from "./raft-node.js";
 export { type RecoverOptions, recoverCluster } from "./recover.js";
 export { createSharedWriter, type SharedWriter } from "./shared-writer.js";
-export type { SnapshotPolicy } from "./snapshots.js";
 export type { StateVerdict } from "./state-check.js";
 export type {
   AppliedConfChange,

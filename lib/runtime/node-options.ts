@@ -3,13 +3,15 @@ import type { Clock } from "../base/clock.js";
 import { LogboomError } from "../base/errors.js";
 import type { Random } from "../base/random.js";
 import { isNodeId } from "../core/config.js";
+import type { RawNode } from "../core/raw-node.js";
 import { type ConfState, emptyConfState, type NodeId } from "../core/types.js";
+import type { SnapshotPolicy } from "../storage/snapshot-policy.js";
 import type { OpenedStore } from "../storage/storage.js";
 import type { Transport } from "../transport/transport.js";
 import { nodeTiming, type Timing } from "./bare-node.js";
 import { type Addresses, addressBytesMax } from "./members.js";
 import { type Logger, type Metrics, noLogger, noMetrics } from "./metrics.js";
-import { defaultSnapshotPolicy, type SnapshotPolicy } from "./snapshots.js";
+import { completePolicy } from "./snapshots.js";
 import type { NodeMachine } from "./state-machine.js";
 import { systemClock } from "./system-clock.js";
 import { systemRandom } from "./system-random.js";
@@ -55,7 +57,8 @@ export interface RaftNodeOptions<Result> {
   readonly random?: Random;
   /** Default `nodeTiming`. The same at every node. */
   readonly timing?: Timing;
-  readonly snapshotPolicy?: SnapshotPolicy;
+  /** What is not given is the default. */
+  readonly snapshotPolicy?: Partial<SnapshotPolicy>;
   readonly proposalBytesMax?: number;
   readonly pendingBytesMax?: number;
   /** Requests made here while another leads are passed on to it. Default true; else they end with `NOT_LEADER`. */
@@ -74,9 +77,16 @@ export interface RaftNodeOptions<Result> {
   readonly checkEverySnapshots?: number;
   readonly logger?: Logger;
   readonly metrics?: Metrics;
+  /** Is shown the core before it runs: for tests that look into it. */
+  readonly watch?: (core: RawNode) => void;
 }
 
-export type CompleteOptions<Result> = RaftNodeOptions<Result> &
+/** Some of them; of the policy what is not given stays as it is. */
+export type Changes = Partial<Omit<Reloadable, "snapshotPolicy">> & {
+  readonly snapshotPolicy?: Partial<SnapshotPolicy>;
+};
+
+export type CompleteOptions<Result> = Omit<RaftNodeOptions<Result>, "snapshotPolicy"> &
   Required<
     Pick<
       RaftNodeOptions<Result>,
@@ -108,7 +118,7 @@ export function completeOptions<Result>(options: RaftNodeOptions<Result>): Compl
     random: options.random ?? systemRandom,
     timing,
     tickMs: timing.tickMs,
-    snapshotPolicy: options.snapshotPolicy ?? defaultSnapshotPolicy,
+    snapshotPolicy: completePolicy(options.snapshotPolicy),
     proposalBytesMax: options.proposalBytesMax ?? 1024 * 1024,
     pendingBytesMax: options.pendingBytesMax ?? 64 * 1024 * 1024,
     forward: options.forward ?? true,
@@ -132,17 +142,27 @@ export function checkReloadable({
   proposalBytesMax,
   pendingBytesMax,
 }: Reloadable): void {
-  const { entries, bytes, trailing } = snapshotPolicy;
-  positive("snapshotPolicy.entries", entries);
-  positive("snapshotPolicy.bytes", bytes);
-  if (!(Number.isSafeInteger(trailing) && trailing >= 0)) {
-    bad("snapshotPolicy.trailing", "be a whole number from 0 on", trailing);
-  }
   positive("tickMs", tickMs);
   positive("proposalBytesMax", proposalBytesMax);
   positive("pendingBytesMax", pendingBytesMax);
   if (proposalBytesMax > pendingBytesMax) {
     bad("proposalBytesMax", `be at most pendingBytesMax (${pendingBytesMax})`, proposalBytesMax);
+  }
+  checkPolicy(snapshotPolicy, proposalBytesMax);
+}
+
+function checkPolicy(policy: SnapshotPolicy, proposalBytesMax: number): void {
+  const { entries, bytes, trailingEntries, trailingBytes, retained, logBytesMax } = policy;
+  positive("snapshotPolicy.entries", entries);
+  positive("snapshotPolicy.bytes", bytes);
+  notNegative("snapshotPolicy.trailingEntries", trailingEntries);
+  notNegative("snapshotPolicy.trailingBytes", trailingBytes);
+  positive("snapshotPolicy.retained", retained);
+  positive("snapshotPolicy.logBytesMax", logBytesMax);
+  // Else a command could be too large for ever, not until a snapshot has made room.
+  if (logBytesMax < 2 * proposalBytesMax) {
+    const rule = `be at least twice proposalBytesMax (${proposalBytesMax})`;
+    bad("snapshotPolicy.logBytesMax", rule, logBytesMax);
   }
 }
 
@@ -173,6 +193,11 @@ export function checkAddress(address: string): void {
 function positive(name: string, value: number): void {
   const whole = Number.isSafeInteger(value) || value === Number.POSITIVE_INFINITY;
   if (!whole || value <= 0) bad(name, "be a whole number above 0", value);
+}
+
+function notNegative(name: string, value: number): void {
+  const whole = Number.isSafeInteger(value) || value === Number.POSITIVE_INFINITY;
+  if (!whole || value < 0) bad(name, "be a whole number from 0 on", value);
 }
 
 function bad(name: string, rule: string, value: unknown): never {

@@ -18,6 +18,8 @@ export interface NodeStatus {
   readonly applied: Index;
   readonly lastIndex: Index;
   readonly lastTerm: Term;
+  /** Bytes of the log in memory; at most `snapshotPolicy.logBytesMax`. */
+  readonly logBytes: number;
   /** Committed entries that wait to be applied. */
   readonly backlog: number;
   readonly configuration: Configuration;
@@ -49,7 +51,7 @@ export function statusOfNode(
   NodeStatus,
   "configuration" | "proposals" | "reads" | "forwarded" | "sendingSnapshots" | "refused" | "halted"
 > {
-  const { id, role, term, leader, commit, lastIndex, peers } = bare.fullStatus();
+  const { id, role, term, leader, commit, lastIndex, logBytes, peers } = bare.fullStatus();
   return {
     id,
     role,
@@ -60,6 +62,7 @@ export function statusOfNode(
     applied: bare.applied,
     lastIndex,
     lastTerm: bare.lastTerm,
+    logBytes,
     backlog: bare.backlog,
     machineVersion: machine.version,
     machineSupports: machine.supports,

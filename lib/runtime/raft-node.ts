@@ -17,6 +17,7 @@ import type { Configuration } from "./members.js";
 import type { NodeEvent, NodeEventType } from "./node-events.js";
 import {
   type Bootstrap,
+  type Changes,
   checkAddress,
   checkReloadable,
   completeOptions,
@@ -362,8 +363,9 @@ export class RaftNode<Result> {
   }
 
   /** Changes settings while running. @throws LogboomError `BAD_CONFIG`, leaving all as they were */
-  reload(changes: Partial<Reloadable>): Reloadable {
-    const settings = { ...this.#settings, ...changes };
+  reload(changes: Changes): Reloadable {
+    const snapshotPolicy = { ...this.#settings.snapshotPolicy, ...changes.snapshotPolicy };
+    const settings = { ...this.#settings, ...changes, snapshotPolicy };
     checkReloadable(settings);
     this.#settings = settings;
     this.#node.reload(settings);

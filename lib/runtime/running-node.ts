@@ -211,7 +211,7 @@ export class RunningNode<Result> {
   }
 
   reload({ snapshotPolicy, tickMs, pendingBytesMax }: Reloadable): void {
-    this.#bare.snapshots.policy = snapshotPolicy;
+    this.#bare.setSnapshotPolicy(snapshotPolicy);
     this.#bare.setTickMs(tickMs);
     this.requests.limit(pendingBytesMax);
   }
@@ -284,8 +284,9 @@ export class RunningNode<Result> {
   }
 
   #bareOptions(): BareNodeOptions<Result> {
-    const { id, store, clock, random, timing, snapshotPolicy, metrics } = this.#options;
+    const { id, store, clock, random, timing, snapshotPolicy, metrics, watch } = this.#options;
     return {
+      ...(watch === undefined ? {} : { watch }),
       id,
       store,
       machine: this.#machine,

@@ -190,7 +190,7 @@ describe("over a cluster", () => {
   async function three(): Promise<void> {
     cluster = await openCluster([], {
       latencyMs: [6, 6],
-      change: { snapshotPolicy: { entries: 5, bytes: 1 << 20, trailing: 0 } },
+      change: { snapshotPolicy: { entries: 5, bytes: 1 << 20, trailingEntries: 0 } },
     });
     ahead = 0;
     for (const id of [1, 2, 3]) await start(id);

@@ -39,7 +39,7 @@ describe("a store", () => {
     async (failing) => {
       let writes = 0;
       cluster = await openCluster([1, 2, 3], {
-        change: { snapshotPolicy: { entries: 6, bytes: 1 << 20, trailing: 2 } },
+        change: { snapshotPolicy: { entries: 6, bytes: 1 << 20, trailingEntries: 2 } },
       });
       await cluster.close(1);
       await cluster
@@ -75,7 +75,7 @@ describe("a store", () => {
         throw new LogboomError("STORAGE_FAILED", "no space left");
       };
       cluster = await openCluster([1, 2, 3], {
-        change: { snapshotPolicy: { entries: 5, bytes: 1 << 20, trailing: 2 } },
+        change: { snapshotPolicy: { entries: 5, bytes: 1 << 20, trailingEntries: 2 } },
       });
       await cluster.close(1);
       const { node } = await cluster.open(1, {
@@ -132,7 +132,7 @@ describe("a store", () => {
 
   it("whose snapshot cannot be read for a follower stops a leader, and another sends its own", async () => {
     cluster = await openCluster([1, 2, 3], {
-      change: { snapshotPolicy: { entries: 5, bytes: 1 << 20, trailing: 0 } },
+      change: { snapshotPolicy: { entries: 5, bytes: 1 << 20, trailingEntries: 0 } },
     });
     const acknowledged = await acknowledge(20);
     const { node } = await cluster.leader();
@@ -172,7 +172,7 @@ describe("a snapshot that is corrupt", () => {
     readonly leader: number;
   }> {
     cluster = await openCluster([1, 2, 3], {
-      change: { snapshotPolicy: { entries: 5, bytes: 1 << 20, trailing: 0 } },
+      change: { snapshotPolicy: { entries: 5, bytes: 1 << 20, trailingEntries: 0 } },
     });
     await cluster.close(3);
     const acknowledged = await acknowledge(20);

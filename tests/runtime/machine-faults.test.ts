@@ -16,7 +16,7 @@ const defect = (): never => {
 
 async function three(snapshots = 1000): Promise<void> {
   cluster = await openCluster([1, 2, 3], {
-    change: { snapshotPolicy: { entries: snapshots, bytes: 1 << 20, trailing: 2 } },
+    change: { snapshotPolicy: { entries: snapshots, bytes: 1 << 20, trailingEntries: 2 } },
   });
   await cluster.leader();
 }

@@ -126,7 +126,7 @@ describe("over a cluster", () => {
   it("is made by leaders themselves, after so many of their snapshots", async () => {
     cluster = await openCluster([1, 2, 3], {
       change: {
-        snapshotPolicy: { entries: 10, bytes: 1 << 20, trailing: 5 },
+        snapshotPolicy: { entries: 10, bytes: 1 << 20, trailingEntries: 5 },
         checkEverySnapshots: 2,
       },
     });
@@ -157,7 +157,7 @@ describe("over a cluster", () => {
   it("is not made where it is switched off", async () => {
     cluster = await openCluster([1, 2, 3], {
       change: {
-        snapshotPolicy: { entries: 5, bytes: 1 << 20, trailing: 5 },
+        snapshotPolicy: { entries: 5, bytes: 1 << 20, trailingEntries: 5 },
         checkEverySnapshots: 0,
       },
     });

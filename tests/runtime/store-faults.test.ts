@@ -44,7 +44,7 @@ async function live(breaking: Breaking): Promise<Tale> {
 
   cluster = await openCluster([], {
     change: {
-      snapshotPolicy: { entries: 4, bytes: 1 << 20, trailing: 1 },
+      snapshotPolicy: { entries: 4, bytes: 1 << 20, trailingEntries: 1 },
       bootstrap: { voters: [1, 2, 3] },
     },
   });
