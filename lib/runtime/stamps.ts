@@ -1,7 +1,8 @@
 /**
  * Stamps: what a leader puts before each command, so that replicas need neither clock nor randomness (DESIGN §10).
  *
- *     entry   kind (1) ‖ now (6) ‖ log time (6) ‖ seed (4) ‖ the command          all numbers big endian
+ *     command  kind 1 (1) ‖ now (6) ‖ log time (6) ‖ seed (4) ‖ the command          all numbers big endian
+ *     marker   kind 2 (1) ‖ id (8)                                                  where states are compared; no command
  *
  * The seed is the leader's; together with the entry's index it starts the entry's own series of random numbers: two entries of a cluster
  * never share one, and two clusters hardly ever.
@@ -10,6 +11,7 @@
  */
 import { DecodeError, InvariantError } from "../base/errors.js";
 import { type Random, seededRandom } from "../base/random.js";
+import * as wire from "../codec/wire.js";
 import type { AppliedEntry, StampedEntry } from "./state-machine.js";
 
 /** What a leader stamps: milliseconds, whole and from 0 on. */
@@ -22,6 +24,7 @@ export const stampBytes = 17;
 /** 48 bits: the year 10889. */
 const timeMax = 2 ** 48 - 1;
 const stampedKind = 1;
+const markerKind = 2;
 
 /** The entries to propose for `commands`, which go into the log together. Empty ones are barriers, and stay empty. */
 export function stampAll(
@@ -85,6 +88,20 @@ function u32(data: Uint8Array, at: number): number {
 
 function byte(data: Uint8Array, at: number): number {
   return data[at] as number;
+}
+
+/** The entry where check `id` compares states. */
+export function markerEntry(id: number): Uint8Array {
+  return wire.message(wire.u8(markerKind), wire.u53(id));
+}
+
+/** Which check an entry marks; undefined for a command. @throws DecodeError */
+export function markerOf(data: Uint8Array): number | undefined {
+  if (data[0] !== markerKind) return undefined;
+  const reader = new wire.WireReader(data.subarray(1));
+  const id = reader.u53();
+  reader.end();
+  return id;
 }
 
 /** A command as its machine sees it. `data` is one that `timesOf` takes. */
