@@ -35,6 +35,19 @@ describe("a stamp", () => {
     expect(timesOf(entry)).toEqual(at);
   });
 
+  it("stands before each of several commands, short and long and empty", () => {
+    const commands = [1, 1024, 0, 1025, 5000, 3].map((length, at) =>
+      new Uint8Array(length).fill(at),
+    );
+    const entries = stampAll(commands, times, 1);
+    expect(entries[2]).toHaveLength(0);
+    for (const at of [0, 1, 3, 4, 5]) {
+      const entry = entries[at] as Uint8Array;
+      expect(timesOf(entry)).toEqual(times);
+      expect(entry.subarray(stampBytes)).toEqual(commands[at]);
+    }
+  });
+
   it("leaves barriers empty", () => {
     expect(stampAll([new Uint8Array(0)], times, 1)[0]).toHaveLength(0);
   });
