@@ -33,13 +33,13 @@ export function encodedBytes(entry: Entry): number {
 
 export function encodedBytesOf(entries: readonly Entry[]): number {
   let bytes = 0;
-  for (const entry of entries) bytes += encodedBytes(entry);
+  for (let i = 0; i < entries.length; i++) bytes += encodedBytes(entries[i] as Entry);
   return bytes;
 }
 
 export function payloadBytesOf(entries: readonly Entry[]): number {
   let bytes = 0;
-  for (const entry of entries) bytes += entry.data.length;
+  for (let i = 0; i < entries.length; i++) bytes += (entries[i] as Entry).data.length;
   return bytes;
 }
 

@@ -64,7 +64,10 @@ export function proposalFate({ log }: Raft, index: Index, term: Term): ProposalF
 
 /** A change that may not be proposed becomes an empty entry, so that the entries around it keep their places. */
 function withoutRefusedChanges(raft: Raft, entries: readonly Entry[]): readonly Entry[] {
-  if (!entries.some(isConfChange)) return entries;
+  return entries.some(isConfChange) ? refusedEmptied(raft, entries) : entries;
+}
+
+function refusedEmptied(raft: Raft, entries: readonly Entry[]): readonly Entry[] {
   const last = raft.log.lastIndex;
   return entries.map((entry, position) => {
     if (!isConfChange(entry)) return entry;

@@ -27,13 +27,13 @@ import {
 } from "../core/types.js";
 import type { SnapshotPolicy } from "../storage/snapshot-policy.js";
 import type { Loaded, OpenedStore } from "../storage/storage.js";
-import { restoreFrom } from "./applier.js";
+import { restoreSnapshot } from "./applier.js";
 import { Driver } from "./driver.js";
 import { foundCluster, isEmpty } from "./founding.js";
 import { bestSuccessor } from "./handing-over.js";
 import { SnapshotTaker } from "./snapshot-taker.js";
 import { completePolicy, Snapshots, trimmed } from "./snapshots.js";
-import type { AppliedConfChange, StateMachine } from "./state-machine.js";
+import type { AppliedConfChange, Beside, StateMachine } from "./state-machine.js";
 
 /** How fast a cluster reacts; the same at every node of it. */
 export interface Timing {
@@ -52,7 +52,7 @@ export const nodeTiming: Timing = { tickMs: 25, heartbeatTicks: 2, electionTicks
 export interface BareNodeOptions<R> {
   readonly id: NodeId;
   readonly store: OpenedStore;
-  readonly machine: StateMachine<R>;
+  readonly machine: StateMachine<R> & { readonly beside?: Beside };
   readonly clock: Clock;
   readonly random: Random;
   readonly timing: Timing;
@@ -65,6 +65,8 @@ export interface BareNodeOptions<R> {
   readonly core?: Partial<Config>;
   /** Given to the one node that founds the cluster: the machine's first state, asked for when the store is empty. */
   readonly found?: () => Uint8Array;
+  /** Is shown the core before it runs: for tests that look into it. */
+  readonly watch?: (core: RawNode) => void;
   readonly events: BareNodeEvents<R>;
 }
 
@@ -116,10 +118,7 @@ export class BareNode<R> {
   static async openLoaded<R>(options: BareNodeOptions<R>, loaded: Loaded): Promise<BareNode<R>> {
     const { machine, store } = options;
     const { snapshot } = loaded;
-    // A machine that keeps its own state may be ahead of the snapshot; the log then tells it nothing it does not know.
-    if (snapshot !== undefined && snapshot.index > (machine.appliedIndex?.() ?? 0)) {
-      await restoreFrom(machine, store.snapshots.read(snapshot));
-    }
+    if (snapshot !== undefined) await restoreSnapshot(machine, store, snapshot);
     const policy = completePolicy(options.snapshotPolicy);
     return new BareNode(options, await trimmed(loaded, store, policy), policy);
   }
@@ -154,6 +153,7 @@ export class BareNode<R> {
         applied: index,
       },
     );
+    options.watch?.(this.#core);
     this.#driver = this.#makeDriver({ confState, index, term });
     this.#taker = new SnapshotTaker({
       core: this.#core,
@@ -334,6 +334,11 @@ export class BareNode<R> {
   /** Turns the core's knobs while it runs. */
   adjust(turn: (core: RawNode) => void): void {
     this.#drive(turn);
+  }
+
+  /** Stops for good: the machine failed somebody else. */
+  fail(error: unknown): void {
+    this.#driver.fail(error);
   }
 
   /** Stops for good: the store failed somebody else. */

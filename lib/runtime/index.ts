@@ -36,6 +36,7 @@ export {
   nodeTiming,
   type Timing,
 } from "./bare-node.js";
+export { hasState, readConfiguration } from "./looking-in.js";
 export type { MemberChange } from "./member-changes.js";
 export type { Addresses, Configuration } from "./members.js";
 export {
@@ -63,6 +64,12 @@ export { type Changing, RaftNode, type Waiting } from "./raft-node.js";
 export { type RecoverOptions, recoverCluster } from "./recover.js";
 export { createSharedWriter, type SharedWriter } from "./shared-writer.js";
 export type { StateVerdict } from "./state-check.js";
-export type { AppliedConfChange, AppliedEntry, StateMachine } from "./state-machine.js";
+export type {
+  AppliedConfChange,
+  AppliedEntry,
+  NodeMachine,
+  StampedEntry,
+  StateMachine,
+} from "./state-machine.js";
 export { systemClock } from "./system-clock.js";
 export { systemRandom } from "./system-random.js";

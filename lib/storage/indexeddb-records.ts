@@ -1,8 +1,9 @@
 /**
  * What lies in a Logboom database in IndexedDB, and the checks every value passes when it is read back. Pure.
  *
- *     state      "identity" → { storeId, signSeed, replaced? } · "boot" → number, also the owner's epoch · "head" → HeadRecord
- *     entries    index of the first entry → a batch (entry-batch.ts); batches are disjoint, ascending, contiguous
+ *     state      "identity" → { storeId, signSeed, replaced? } · "boot" → number, also the owner's epoch
+ *     log        number → a record (log-record.ts); numbers ascend without a gap from the first that is needed; below it
+ *                nothing is left but the records by which somebody took the store over
  *     snapshots  [boot, n] → SnapshotRecord
  *     chunks     [boot, n, k] → { crc, bytes }, the k-th piece of a body
  *     meta       key → bytes; "", which no owner can use, is put when the store is made
@@ -11,33 +12,23 @@
  */
 import { crc32c } from "../base/crc32c.js";
 import type { LogboomError } from "../base/errors.js";
-import type { Entry, SnapshotMetadata } from "../core/types.js";
-import { decodeBatch } from "./entry-batch.js";
+import type { SnapshotMetadata } from "../core/types.js";
 import { storageFailed } from "./lifeline.js";
-import type { LogShape } from "./log-shape.js";
+import { decodeRecord, type LogRecord } from "./log-record.js";
 import type { StoreIdentity } from "./storage.js";
 
-/** 2: meta is marked as made, so that it is missed when it is gone. */
 export const schemaVersion = 2;
-export const storeNames = ["state", "entries", "snapshots", "chunks", "meta"] as const;
+export const storeNames = ["state", "log", "snapshots", "chunks", "meta"] as const;
 export type StoreName = (typeof storeNames)[number];
 
-/**
- * The largest value put at once, unless a single entry is larger. Chromium keeps values above 64 KiB as files beside its
- * database, which is slower and one more thing to lose.
- */
+/** A piece of a snapshot's body. */
 export const valueBytesMax: number = 48 * 1024;
 
-/** HardState and the log's ends: one value, put with every write. */
-export interface HeadRecord {
-  readonly term: number;
-  readonly vote: number;
-  readonly commit: number;
-  readonly compactedIndex: number;
-  readonly compactedTerm: number;
-  readonly lastIndex: number;
-  readonly lastTerm: number;
-}
+/**
+ * A write's entries go into one record unless they are more than this, or a single one is. Chromium compresses values above 64 KiB, and keeps
+ * those that are still larger then as files beside its database, which is slower.
+ */
+export const recordBytesMax: number = 96 * 1024;
 
 export type SnapshotId = readonly [boot: number, n: number];
 
@@ -54,41 +45,8 @@ export interface ChunkRecord {
   readonly bytes: Uint8Array;
 }
 
-export function headRecord({ hardState, compacted, last }: LogShape): HeadRecord {
-  return {
-    ...hardState,
-    compactedIndex: compacted.index,
-    compactedTerm: compacted.term,
-    lastIndex: last.index,
-    lastTerm: last.term,
-  };
-}
-
 export function chunkRecord(bytes: Uint8Array): ChunkRecord {
   return { crc: crc32c(bytes), bytes };
-}
-
-export function readHead(value: unknown): LogShape {
-  const get = fields("the head record", value);
-  const head = {
-    term: get.count("term"),
-    vote: get.count("vote"),
-    commit: get.count("commit"),
-    compactedIndex: get.count("compactedIndex"),
-    compactedTerm: get.count("compactedTerm"),
-    lastIndex: get.count("lastIndex"),
-    lastTerm: get.count("lastTerm"),
-  };
-  if (head.compactedIndex > head.lastIndex || head.commit > head.lastIndex) {
-    throw damaged(
-      `the head record: commit ${head.commit} and compaction point ${head.compactedIndex} are at most the last index ${head.lastIndex}`,
-    );
-  }
-  return {
-    hardState: { term: head.term, vote: head.vote, commit: head.commit },
-    compacted: { index: head.compactedIndex, term: head.compactedTerm },
-    last: { index: head.lastIndex, term: head.lastTerm },
-  };
 }
 
 export function readIdentity(
@@ -100,14 +58,13 @@ export function readIdentity(
   return typeof replaced === "string" ? { ...ids, replaced } : ids;
 }
 
-/** What a database says of itself when it is opened, as it was read. */
+/** What a database says of itself when it is opened. */
 export interface FirstLook {
   readonly identity: unknown;
   readonly boot: unknown;
-  readonly head: unknown;
   /** The value under `metaMade`. */
   readonly meta: unknown;
-  readonly hasEntries: boolean;
+  readonly last: LogRecord | undefined;
   readonly snapshots: readonly unknown[];
   readonly hasChunks: boolean;
 }
@@ -116,18 +73,19 @@ export const metaMade = "";
 
 /** What of a store is gone; undefined when nothing is. @throws LogboomError `STORAGE_FAILED` for what is there and damaged */
 export function goneOf(look: FirstLook): string | undefined {
-  if (look.identity === undefined) return "the identity was gone";
-  if (look.boot === undefined) return "the boot counter was gone";
-  if (look.head === undefined) return "the HardState was gone";
-  if (look.meta === undefined) return "the small values were gone";
-  const { compacted, last } = readHead(look.head);
-  if (!look.hasEntries && last.index > compacted.index) return "the log was gone";
+  const { identity, boot, meta, last, snapshots, hasChunks } = look;
+  if (identity === undefined) return "the identity was gone";
+  if (boot === undefined) return "the boot counter was gone";
+  if (meta === undefined) return "the small values were gone";
+  // Each opening puts a record before it raises the counter.
+  if (last === undefined) return readBoot(boot) > 0 ? "the log was gone" : undefined;
+  const { compacted } = last.shape;
   // A log that begins at its first entry needs none.
   if (compacted.index === 0) return undefined;
   const before = `, and the log before entry ${compacted.index + 1}`;
-  if (look.snapshots.length === 0) return `all snapshots were gone${before}`;
-  const bodies = look.snapshots.map((record) => readSnapshotRecord("at the opening", record));
-  if (look.hasChunks || bodies.some(({ chunks }) => chunks === 0)) return undefined;
+  if (snapshots.length === 0) return `all snapshots were gone${before}`;
+  const bodies = snapshots.map((record) => readSnapshotRecord("at the opening", record));
+  if (hasChunks || bodies.some(({ chunks }) => chunks === 0)) return undefined;
   return `the bodies of all snapshots were gone${before}`;
 }
 
@@ -135,17 +93,15 @@ export function readBoot(value: unknown): number {
   return fields("the boot counter", { boot: value }).count("boot");
 }
 
-/** The entries of the batch stored under `key`. */
-export function readBatch(key: unknown, value: unknown): Entry[] {
-  if (!(value instanceof Uint8Array))
-    throw damaged(`the batch of entries at ${String(key)}: no bytes`);
+/** The record stored under `number`. */
+export function readRecord(number: unknown, value: unknown): LogRecord {
+  const what = `record ${String(number)} of the log`;
+  if (!(value instanceof Uint8Array)) throw damaged(`${what}: no bytes`);
   try {
-    const entries = decodeBatch(value);
-    if (entries[0]?.index === key) return entries;
+    return decodeRecord(value);
   } catch (error) {
-    throw damaged(`the batch of entries at ${String(key)}`, error);
+    throw damaged(what, error);
   }
-  throw damaged(`the batch of entries at ${String(key)}: it is stored under another index`);
 }
 
 export function readSnapshotRecord(id: unknown, value: unknown): SnapshotRecord {

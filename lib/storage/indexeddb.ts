@@ -4,31 +4,32 @@
  * This file opens a database, takes it over and runs transactions; it is the only one that knows `idb`. What lies inside is
  * `indexeddb-records.ts`, the log `indexeddb-log.ts`, the bodies of snapshots `indexeddb-snapshots.ts`.
  *
- * Invariants: whoever opens raises the boot counter first, and every later transaction reads it and aborts when it changed, so
- * there is one writer. An identity is made with the object stores, in one transaction, and made anew in one where a part is
- * gone: a wiped store is another peer. Any error, abort, `close` or `versionchange` breaks the lifeline at once.
+ * Invariants: there is one writer. Whoever opens raises the boot counter and puts a record of its own where the former owner's next one
+ * would go, in one transaction; a later write of that owner finds the place taken and aborts, and what is no write to the log
+ * reads the counter and aborts when it changed. An identity is made with the object stores, in one transaction: a wiped database is another
+ * peer, and so is one of which a part is gone: it is deleted, with every connection to it. Any error, abort, `close` or `versionchange` breaks the lifeline at once.
  *
  * Not here: which tab may open (Web Locks, room/slot.ts).
  */
-import { type IDBPDatabase, wrap } from "idb";
+import { type IDBPDatabase, unwrap, wrap } from "idb";
 import { isLogboomError, LogboomError } from "../base/errors.js";
-import type { Connection, Stores } from "./indexeddb-connection.js";
+import type { Connection, Stores, Takeover } from "./indexeddb-connection.js";
 import { openLog } from "./indexeddb-log.js";
 import {
-  type FirstLook,
+  damaged,
   goneOf,
-  headRecord,
   metaMade,
   readBoot,
-  readHead,
   readIdentity,
+  readRecord,
   type StoreName,
   schemaVersion,
   storeNames,
 } from "./indexeddb-records.js";
 import { openSnapshots } from "./indexeddb-snapshots.js";
 import { createLifeline, type Lifeline, storageFailed, takenOver } from "./lifeline.js";
-import { emptyShape, type LogShape, storedState } from "./log-shape.js";
+import { encodeRecord, type LogRecord } from "./log-record.js";
+import { emptyShape, storedState } from "./log-shape.js";
 import { checkMeta, platformRandomBytes } from "./meta-limits.js";
 import { checkNotBelow } from "./not-below.js";
 import type { OpenedStore, StoreIdentity, StoreMeta, StoreOpenOptions } from "./storage.js";
@@ -47,14 +48,14 @@ export interface IndexedDbOptions extends StoreOpenOptions {
  *         `STORAGE_LOCKED` (another page holds an older version open) · `STORE_WENT_BACK` (below `notBelow`)
  */
 export async function openIndexedDbStore(options: IndexedDbOptions): Promise<OpenedStore> {
-  const { connection, shape } = await connect(options);
+  const { connection, takeover } = await connect(options);
   try {
     if (options.notBelow !== undefined) {
       const { storeId, boot } = connection.identity;
-      checkNotBelow({ storeId, boot, state: storedState(shape) }, options.notBelow);
+      checkNotBelow({ storeId, boot, state: storedState(takeover.record.shape) }, options.notBelow);
     }
     const snapshots = await openSnapshots(connection);
-    const log = openLog(connection, shape, snapshots);
+    const log = openLog(connection, takeover, snapshots);
     return {
       storage: log.storage,
       snapshots: snapshots.store,
@@ -98,7 +99,7 @@ export async function listIndexedDbStores(
 
 async function connect(
   options: IndexedDbOptions,
-): Promise<{ connection: Connection; shape: LogShape }> {
+): Promise<{ connection: Connection; takeover: Takeover }> {
   const { name } = options;
   const database = await openWhole(options);
   const lifeline = createLifeline(name);
@@ -109,13 +110,13 @@ async function connect(
   database.addEventListener("close", lost("the browser closed its database"));
   database.addEventListener("versionchange", lost("another page deletes or upgrades its database"));
   try {
-    const { identity, shape, strict } = await takeOver(database, options.randomBytes);
+    const { identity, strict, ...takeover } = await takeOver(database);
     const run = transactions(database, name, lifeline, identity.boot);
     const close = (): void => {
       lifeline.close();
       database.close();
     };
-    return { connection: { name, lifeline, identity, strict, close, ...run }, shape };
+    return { connection: { name, lifeline, identity, strict, close, ...run }, takeover };
   } catch (error) {
     lifeline.close();
     database.close();
@@ -123,33 +124,64 @@ async function connect(
   }
 }
 
-/** A database that lacks an object store is none of ours any more: another takes its place. */
+/** The store that is there; where a part of it is gone, a new one in its place. */
 async function openWhole(options: IndexedDbOptions): Promise<IDBPDatabase<unknown>> {
+  const { name, indexedDB } = options;
   const database = await openDatabase(options);
-  const gone = storeNames.filter((store) => !database.objectStoreNames.contains(store));
-  if (gone.length === 0) return database;
+  let gone: string | undefined;
+  try {
+    gone = await goneFrom(database);
+  } catch (error) {
+    database.close();
+    throw isLogboomError(error) ? error : storageFailed(`store ${name} cannot be opened`, error);
+  }
+  if (gone === undefined) return database;
+  // Deleted, not cleared: an owner that sleeps elsewhere must not wake up in the new one.
   database.close();
-  await deleteIndexedDbStore(options.name, options.indexedDB);
-  return await openDatabase(options, `the object stores ${gone.join(", ")} were gone`);
+  await deleteIndexedDbStore(name, indexedDB);
+  return await openDatabase(options, gone);
 }
 
+async function goneFrom(database: IDBPDatabase<unknown>): Promise<string | undefined> {
+  const absent = storeNames.filter((store) => !database.objectStoreNames.contains(store));
+  if (absent.length > 0) return `the object stores ${absent.join(", ")} were gone`;
+  const transaction = database.transaction([...storeNames], "readonly");
+  void quiet(transaction.done);
+  const state = transaction.objectStore("state");
+  const [identity, boot, newest, meta, snapshots, chunks] = await Promise.all([
+    state.get("identity"),
+    state.get("boot"),
+    transaction.objectStore("log").openCursor(null, "prev"),
+    transaction.objectStore("meta").get(metaMade),
+    transaction.objectStore("snapshots").getAll(),
+    transaction.objectStore("chunks").getAllKeys(null, 1),
+  ]);
+  const last = newest === null ? undefined : readRecord(newest.key, newest.value);
+  // Until it has ended the database is not closed, and could not be deleted.
+  await transaction.done;
+  return goneOf({ identity, boot, last, meta, snapshots, hasChunks: chunks.length > 0 });
+}
+
+/** @param replaced  what of an earlier store here was gone */
 async function openDatabase(
   options: IndexedDbOptions,
   replaced?: string,
 ): Promise<IDBPDatabase<unknown>> {
-  const { name, randomBytes } = options;
+  const { name, randomBytes = platformRandomBytes } = options;
   const request = factory(options.indexedDB).open(name, schemaVersion);
   request.onupgradeneeded = ({ oldVersion }) => {
-    const { transaction, result } = request;
-    if (transaction === null) return;
-    if (oldVersion === 0) {
-      for (const store of storeNames) result.createObjectStore(store);
-      for (const [store, key, value] of beginning(randomBytes, replaced)) {
-        transaction.objectStore(store).put(value, key);
-      }
-    } else if (oldVersion === 1 && result.objectStoreNames.contains("meta")) {
-      transaction.objectStore("meta").put(new Uint8Array(0), metaMade);
+    if (request.transaction === null) return;
+    if (oldVersion !== 0) {
+      // What an earlier layout holds is left as it is.
+      request.transaction.abort();
+      return;
     }
+    for (const store of storeNames) request.result.createObjectStore(store);
+    const state = request.transaction.objectStore("state");
+    const ids = { storeId: randomBytes(16), signSeed: randomBytes(32) };
+    state.put(replaced === undefined ? ids : { ...ids, replaced }, "identity");
+    state.put(0, "boot");
+    request.transaction.objectStore("meta").put(new Uint8Array(0), metaMade);
   };
   return await new Promise((resolve, reject) => {
     request.onblocked = () => reject(locked(name, "close it and try again"));
@@ -158,68 +190,39 @@ async function openDatabase(
   });
 }
 
-/** What a new store begins with. */
-function beginning(
-  randomBytes: StoreOpenOptions["randomBytes"] = platformRandomBytes,
-  replaced?: string,
-): readonly (readonly [store: StoreName, key: string, value: unknown])[] {
-  const ids = { storeId: randomBytes(16), signSeed: randomBytes(32) };
-  return [
-    ["state", "identity", replaced === undefined ? ids : { ...ids, replaced }],
-    ["state", "boot", 0],
-    ["state", "head", headRecord(emptyShape)],
-    ["meta", metaMade, new Uint8Array(0)],
-  ];
-}
-
 /**
- * Raises the boot counter, which is the owner's epoch too, and reads what the database says of itself. Where a part of it is gone, all is
- * made anew in the same transaction.
+ * Raises the boot counter, which is the owner's epoch too, and puts a record where the former owner's next one would go. That record stays for
+ * good: the former owner may be a page that was frozen, and may wake at any time.
  */
 async function takeOver(
   database: IDBPDatabase<unknown>,
-  randomBytes: StoreOpenOptions["randomBytes"],
-): Promise<{ identity: StoreIdentity; shape: LogShape; strict: boolean }> {
-  const transaction = database.transaction([...storeNames], "readwrite", { durability: "strict" });
-  const done = quiet(transaction.done);
-  try {
-    const stores = quietStores(transaction as unknown as Stores);
-    let look = await firstLook(stores);
-    const gone = goneOf(look);
-    if (gone !== undefined) {
-      await Promise.all(storeNames.map((name) => transaction.objectStore(name).clear()));
-      const records = beginning(randomBytes, gone);
-      await Promise.all(
-        records.map(([name, key, value]) => stores.objectStore(name).put(value, key)),
-      );
-      look = await firstLook(stores);
-    }
-    const before = readBoot(look.boot);
-    const ids = readIdentity(look.identity);
-    const shape = readHead(look.head);
-    await stores.objectStore("state").put(before + 1, "boot");
-    await done;
-    const identity = { ...ids, boot: before + 1, created: before === 0 };
-    return { identity, shape, strict: transaction.durability === "strict" };
-  } catch (error) {
-    abort(transaction);
-    throw error;
-  }
-}
-
-async function firstLook(stores: Stores): Promise<FirstLook> {
-  const state = stores.objectStore("state");
-  const [identity, boot, head, meta, entries, snapshots, chunks] = await Promise.all([
+): Promise<Takeover & { identity: StoreIdentity; strict: boolean }> {
+  const transaction = database.transaction(["state", "log"], "readwrite", { durability: "strict" });
+  const state = transaction.objectStore("state");
+  const log = transaction.objectStore("log");
+  const [identity, counter, newest] = await Promise.all([
     state.get("identity"),
     state.get("boot"),
-    state.get("head"),
-    stores.objectStore("meta").get(metaMade),
-    stores.objectStore("entries").getAllKeys(null, 1),
-    stores.objectStore("snapshots").getAll(),
-    stores.objectStore("chunks").getAllKeys(null, 1),
+    log.openCursor(null, "prev"),
   ]);
-  const [hasEntries, hasChunks] = [entries.length > 0, chunks.length > 0];
-  return { identity, boot, head, meta, hasEntries, snapshots, hasChunks };
+  const before = readBoot(counter);
+  const ids = readIdentity(identity);
+  const last = newest === null ? undefined : readRecord(newest.key, newest.value);
+  if (last?.boot !== (before === 0 ? undefined : before)) {
+    throw damaged(`the log: it ends in boot ${last?.boot ?? 0}, the boot counter says ${before}`);
+  }
+  const boot = before + 1;
+  const number = ((newest?.key as number | undefined) ?? 0) + 1;
+  const { from, shape } = last ?? { from: number, shape: emptyShape };
+  const record: LogRecord = { takesOver: true, boot, from, shape, entries: [] };
+  const requests = [state.put(boot, "boot"), log.add(encodeRecord(record), number)];
+  await Promise.all([...requests, transaction.done]);
+  return {
+    identity: { ...ids, boot, created: before === 0 },
+    number,
+    record,
+    strict: transaction.durability === "strict",
+  };
 }
 
 function transactions(
@@ -227,7 +230,7 @@ function transactions(
   name: string,
   lifeline: Lifeline,
   boot: number,
-): Pick<Connection, "write" | "read"> {
+): Pick<Connection, "addRecords" | "write" | "read"> {
   const failed = (what: string, error: unknown): LogboomError => {
     const known = isLogboomError(error) ? error : storageFailed(`store ${name}: ${what}`, error);
     if (known.code === "BAD_INPUT") return known;
@@ -261,6 +264,14 @@ function transactions(
   };
 
   return {
+    async addRecords(number, encode) {
+      lifeline.check();
+      try {
+        await lifeline.guard(addRecords(unwrap(database), name, number, encode));
+      } catch (error) {
+        throw failed("a write to the log failed", error);
+      }
+    },
     async write(names, run) {
       lifeline.check();
       try {
@@ -282,6 +293,31 @@ function transactions(
   };
 }
 
+/** By the bare interface: this is the hot path, and needs no promise for each request. */
+function addRecords(
+  database: IDBDatabase,
+  name: string,
+  number: number,
+  encode: () => readonly Uint8Array[],
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const transaction = database.transaction(["log"], "readwrite", { durability: "strict" });
+    transaction.oncomplete = () => resolve();
+    transaction.onabort = () => {
+      const { error } = transaction;
+      reject(error?.name === "ConstraintError" ? takenOver(name) : error);
+    };
+    const log = transaction.objectStore("log");
+    try {
+      for (const [n, record] of encode().entries()) log.add(record, number + n);
+      transaction.commit();
+    } catch (error) {
+      abort(transaction);
+      reject(error);
+    }
+  });
+}
+
 /** A rejection that somebody else reports: an abort rejects every request of its transaction. */
 function quiet<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
@@ -295,6 +331,7 @@ function quietStores(stores: Stores): Stores {
       return {
         get: (key) => quiet(store.get(key)),
         put: (value, key) => quiet(store.put(value, key)),
+        add: (value, key) => quiet(store.add(value, key)),
         delete: (key) => quiet(store.delete(key)),
         getAll: (range, count) => quiet(store.getAll(range, count)),
         getAllKeys: (range, count) => quiet(store.getAllKeys(range, count)),
@@ -341,6 +378,12 @@ function factory(given: IDBFactory | undefined): IDBFactory {
 function openingFailed(name: string, cause: DOMException | null): LogboomError {
   if (cause?.name === "VersionError") {
     return storageFailed(`store ${name} was written by a later version of Logboom`, cause);
+  }
+  if (cause?.name === "AbortError") {
+    return storageFailed(
+      `store ${name} was written by an earlier version of Logboom, whose layout this one does not read: delete it`,
+      cause,
+    );
   }
   return storageFailed(`store ${name} cannot be opened`, cause);
 }

@@ -15,6 +15,7 @@ import type {
   Term,
   Write,
 } from "../core/types.js";
+import { decodeCommand } from "../machines/command.js";
 import type { Applied } from "../machines/replica.js";
 import * as check from "./invariants.js";
 import * as upkeep from "./invariants-upkeep.js";
@@ -48,8 +49,8 @@ export class Observer {
   readonly ledger: Ledger;
   readonly #eyes = new Map<NodeId, Eye>();
   readonly #durable: (id: NodeId) => Image | undefined;
-  /** A node may stop for good: its store was rolled back on purpose. */
-  mayStop: (id: NodeId) => boolean = () => false;
+  /** Stores that lack what they acknowledged, where enough others have it (atlas.ts): their nodes may find out, and stop. */
+  readonly #wentBack = new Set<NodeId>();
 
   constructor(ledger: Ledger, durable: (id: NodeId) => Image | undefined) {
     this.ledger = ledger;
@@ -58,6 +59,15 @@ export class Observer {
 
   sometimes(what: string): void {
     this.ledger.note(what);
+  }
+
+  /** The store of `id` lacks from now on what it acknowledged. */
+  wentBack(id: NodeId): void {
+    this.#wentBack.add(id);
+  }
+
+  mayStop(id: NodeId): boolean {
+    return this.#wentBack.has(id);
   }
 
   #eye(node: ObservedNode): Eye {
@@ -105,7 +115,9 @@ export class Observer {
     if (log.lastIndex !== seen.last) check.leaderAppendOnly(this.ledger, eye);
     if (role === "leader") {
       if (seen.role !== "leader" || seen.term !== term) this.#elected(eye);
-      upkeep.progressIsTrue(this.ledger, eye, this.#durable);
+      const trusted = (id: NodeId): Image | undefined =>
+        this.#wentBack.has(id) ? undefined : this.#durable(id);
+      upkeep.progressIsTrue(this.ledger, eye, trusted);
       upkeep.uncommittedIsTrue(this.ledger, eye);
     }
     seen.role = role;
@@ -201,6 +213,18 @@ export class Observer {
       this.sometimes("a repeated command was met");
     check.equalStates(this.ledger, "outcomes", node.id, index, hashValue(withoutCause(outcome)));
     if (index % stateEvery === 0) this.#hashState(node);
+  }
+
+  /** I20, at the caller: what was answered is what the replicas made of that entry, and the entry was this command. */
+  answered(node: ObservedNode, command: Uint8Array, outcome: Applied, index: Index): void {
+    const { client, sequence } = decodeCommand(command);
+    const other =
+      outcome.kind === "malformed" || outcome.client !== client || outcome.sequence !== sequence;
+    if (other) {
+      const text = `node ${node.id} answered command ${client}/${sequence} with another's outcome, of entry ${index}`;
+      throw new Violation("I20", text);
+    }
+    check.equalStates(this.ledger, "outcomes", node.id, index, hashValue(withoutCause(outcome)));
   }
 
   #hashState(node: ObservedNode): void {

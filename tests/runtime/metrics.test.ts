@@ -3,6 +3,7 @@ import * as client from "prom-client";
 import { afterEach, describe, expect, it } from "vitest";
 import { type Metrics, prometheus } from "../../lib/runtime/metrics.js";
 import type { NodeEvent } from "../../lib/runtime/node-events.js";
+import type { OpenedStore } from "../../lib/storage/storage.js";
 import { bytes, openCluster, type TestCluster } from "./cluster.js";
 
 let cluster: TestCluster;
@@ -27,6 +28,28 @@ describe("metrics", () => {
     expect(text).toContain('raft_commit_time_seconds_count{node="1"} 1');
     expect(text).toContain('raft_snapshot_take_seconds_count{node="1"} 1');
     expect(text).toContain('raft_reads_total{node="1"} 1');
+  });
+
+  it("wait until a slow store has been opened", async () => {
+    const gauges = new Set<string>();
+    const metrics: Metrics = { count() {}, gauge: (name) => gauges.add(name), observe() {} };
+    cluster = await openCluster([1]);
+    await cluster.close(1);
+    const { clock } = cluster;
+    const slow = (store: OpenedStore): OpenedStore => ({
+      ...store,
+      storage: {
+        ...store.storage,
+        async load() {
+          await new Promise<void>((resolve) => clock.untracked.after(3_000, resolve));
+          return await store.storage.load();
+        },
+      },
+    });
+    await cluster.settled(cluster.open(1, { metrics, wrap: slow }));
+    expect(gauges).toEqual(new Set());
+    await cluster.pass(1_000);
+    expect(gauges).toContain("raft_term");
   });
 
   it("failures are counted apart", async () => {

@@ -281,6 +281,15 @@ describe("leadership", () => {
     expect(await cluster.settled(node.waitForLeader())).not.toBe(0);
   });
 
+  it("ends for who watches it when its node is closed", async () => {
+    const { node } = await (await three()).leader();
+    const seen: boolean[] = [];
+    node.watchLeadership((leads) => seen.push(leads));
+    await cluster.close(node.id);
+    expect(seen).toEqual([true, false]);
+    expect(node.isLeader).toBe(false);
+  });
+
   it("is handed over when the leader's disk fails, and it never acknowledges again", async () => {
     let broken = "";
     cluster = await openCluster([1, 2, 3], {
@@ -314,6 +323,21 @@ describe("leadership", () => {
     // An election timeout is at least 150 ms: nobody waited for it.
     expect(cluster.clock.now() - before).toBeLessThan(100);
   });
+});
+
+it("waiting for a leader can be given up, and ends with its node: nothing had begun", async () => {
+  cluster = await openCluster([]);
+  const { node } = await cluster.open(1);
+  const abort = new AbortController();
+  const waiting = node.waitForLeader({ signal: abort.signal });
+  abort.abort();
+  await expect(waiting).rejects.toMatchObject({ code: "ABORTED", outcome: "none" });
+  const ended = expect(node.waitForLeader()).rejects.toMatchObject({
+    code: "CLOSED",
+    outcome: "none",
+  });
+  await cluster.close(1);
+  await ended;
 });
 
 describe("the end", () => {

@@ -1,4 +1,12 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -147,3 +155,48 @@ async function liveABit({ storage, snapshots }: OpenedStore): Promise<void> {
   await storage.compact(metadata, 30);
   await storage.close();
 }
+describe("the file system beneath a file store", () => {
+  test("a write takes zeros along, so that those after it find their blocks allocated", async () => {
+    const directory = join(root, String(counter++));
+    const segment = join(directory, "member/wal/0000000000000000-0000000000000000.wal");
+    const allocated = (): number => statSync(segment).blocks * 512;
+    const { storage } = await openFileStore({ directory });
+    await storage.load();
+    let index = 0;
+    const append = async (): Promise<void> => {
+      const data = new Uint8Array(1_000).fill(7);
+      const entry = { term: 1, index: ++index, type: "EntryNormal" as const, data };
+      const entries = [{ ...entry, unknown: undefined }];
+      await storage.append({ hardState: undefined, snapshot: undefined, entries, sync: true });
+    };
+    expect(statSync(segment).size).toBe(fileLimits.segmentBytes);
+    await append();
+    const ahead = allocated();
+    expect(ahead).toBeGreaterThanOrEqual(512 * 1024);
+    for (let n = 0; n < 400; n++) await append();
+    expect(allocated()).toBe(ahead);
+    for (let n = 0; n < 200; n++) await append();
+    expect(allocated()).toBeGreaterThan(ahead);
+    expect(statSync(segment).size).toBe(fileLimits.segmentBytes);
+    await storage.close();
+    const again = await openFileStore({ directory });
+    expect((await again.storage.load()).entries).toHaveLength(601);
+    await again.storage.close();
+  });
+
+  test("a file that was closed is not used any more: its number may be another file's", async () => {
+    const directory = await openNodeDirectory(join(root, String(counter++)));
+    const [closed, released] = [
+      await directory.open("closed", "create"),
+      await directory.open("released", "create"),
+    ];
+    await closed.close();
+    await directory.release();
+    for (const file of [closed, released]) {
+      await expect(file.write(0, new Uint8Array(1))).rejects.toThrow("closed");
+      await expect(file.sync()).rejects.toThrow("closed");
+      expect(() => file.note(0, new Uint8Array(1))).toThrow("closed");
+      await file.close();
+    }
+  });
+});

@@ -124,16 +124,19 @@ describe("an IndexedDB store that fails", () => {
     change: (s: IDBObjectStore) => void,
     told: RegExp,
   ][] = [
-    ["an entry batch gone", "entries", (s) => s.delete(6), /entries|entry 6/],
-    ["the first batch gone", "entries", (s) => s.delete(1), /entr/],
-    ["a batch under another index", "entries", (s) => s.put(new Uint8Array(9), 20), /batch.*20/],
-    ["a batch that is no bytes", "entries", (s) => s.put("text", 6), /batch.*6/],
+    // 1 is the opening's own record, 2 and 3 have the entries, 4 the compaction.
+    ["a record gone", "log", (s) => s.delete(3), /record 3 is missing/],
+    ["the first record needed gone", "log", (s) => s.delete(2), /record 2 is missing/],
+    ["a record under another number", "log", (s) => s.put(new Uint8Array(9), 20), /record 20/],
+    ["a record that is no bytes", "log", (s) => s.put("text", 3), /record 3.*no bytes/],
+    ["a record changed", "log", (s) => s.put(new Uint8Array(99), 3), /record 3.*version/],
     [
-      "the head of the wrong shape",
+      "all records of the last boots gone",
       "state",
-      (s) => s.put({ term: -1 }, "head"),
-      /head record.*term/,
+      (s) => s.put(7, "boot"),
+      /ends in boot 1, the boot counter says 7/,
     ],
+    ["the last record of the wrong shape", "log", (s) => s.put({ term: -1 }, 4), /record 4/],
     [
       "a short seed",
       "state",
@@ -180,8 +183,7 @@ describe("an IndexedDB store that fails", () => {
     ["the state", "state", clear, /^the identity was gone/],
     ["the identity", "state", (s) => s.delete("identity"), /^the identity was gone/],
     ["the boot counter", "state", (s) => s.delete("boot"), /^the boot counter was gone/],
-    ["the HardState", "state", (s) => s.delete("head"), /^the HardState was gone/],
-    ["the log", "entries", clear, /^the log was gone/],
+    ["the log", "log", clear, /^the log was gone/],
     ["the snapshots", "snapshots", clear, /^all snapshots were gone, and the log before entry 4/],
     ["the snapshots' bodies", "chunks", clear, /^the bodies of all snapshots were gone/],
     ["the small values", "meta", clear, /^the small values were gone/],
@@ -241,42 +243,65 @@ describe("an IndexedDB store that fails", () => {
 
   test("a database without our object stores gives way to a new one", async () => {
     const name = freshName();
-    (await raw(name)).close();
+    const bare = await new Promise<IDBDatabase>((resolve) => {
+      const request = indexedDB.open(name, 2);
+      request.onsuccess = () => resolve(request.result);
+    });
+    bare.close();
     const opened = await openIndexedDbStore({ name });
     expect(opened.identity).toMatchObject({
       created: true,
-      replaced: "the object stores state, entries, snapshots, chunks, meta were gone",
+      replaced: "the object stores state, log, snapshots, chunks, meta were gone",
     });
     await opened.storage.load();
     await opened.storage.append(write({ entries: entries(1, 1) }));
     await opened.storage.close();
   });
 
-  test("a store of version 1, whose meta was not marked, is opened as it is", async () => {
+  test("a store of an earlier layout is refused and left as it is", async () => {
     const name = freshName();
-    const ids = { storeId: new Uint8Array(16).fill(3), signSeed: new Uint8Array(32).fill(4) };
-    const zeros = { term: 0, vote: 0, commit: 0, compactedIndex: 0, compactedTerm: 0 };
-    const first = await new Promise<IDBDatabase>((resolve) => {
+    const earlier = await new Promise<IDBDatabase>((resolve) => {
       const request = indexedDB.open(name, 1);
-      request.onupgradeneeded = () => {
-        for (const store of ["state", "entries", "snapshots", "chunks", "meta"]) {
-          const made = request.result.createObjectStore(store);
-          if (store !== "state") continue;
-          made.put(ids, "identity");
-          made.put(6, "boot");
-          made.put({ ...zeros, lastIndex: 0, lastTerm: 0 }, "head");
-        }
-      };
+      request.onupgradeneeded = () => request.result.createObjectStore("entries");
       request.onsuccess = () => resolve(request.result);
     });
-    first.close();
-    const opened = await openIndexedDbStore({ name });
-    expect(opened.identity).toEqual({ ...ids, boot: 7, created: false });
-    await opened.storage.close();
-    await tamper(name, "meta", clear);
-    const anew = await openIndexedDbStore({ name });
-    expect(anew.identity).toMatchObject({ created: true, replaced: "the small values were gone" });
-    await anew.storage.close();
+    earlier.close();
+    await expect(openIndexedDbStore({ name })).rejects.toThrow("earlier version");
+    const after = await raw(name);
+    expect([...after.objectStoreNames]).toEqual(["entries"]);
+    expect(after.version).toBe(1);
+    after.close();
+  });
+
+  test("an owner that sleeps through others' lives cannot write when it wakes", async () => {
+    const name = freshName();
+    const sleeper = await filled(name);
+    const second = await openIndexedDbStore({ name });
+    await second.storage.load();
+    const heir = await openIndexedDbStore({ name });
+    await heir.storage.load();
+    // All that the sleeper had written is compacted, and more is written under the numbers that follow.
+    await heir.storage.append(
+      write({ hardState: { term: 1, vote: 1, commit: 30 }, entries: entries(11, 30) }),
+    );
+    const newer = { ...metadata, index: 30 };
+    const sink = await heir.snapshots.write(newer);
+    await sink.finish();
+    await heir.storage.compact(newer, 30);
+    for (const old of [sleeper, second]) {
+      const lost = new Promise<Error>((resolve) => old.onLost(resolve));
+      expect(await codeOf(old.storage.append(write({ entries: entries(11, 12) })))).toBe(
+        "STORAGE_LOCKED",
+      );
+      expect((await lost).message).toContain("taken over");
+      expect(await codeOf(old.meta.set("key", new Uint8Array(1)))).toBe("STORAGE_LOCKED");
+    }
+    await heir.storage.append(write({ entries: entries(31, 31) }));
+    await heir.storage.close();
+    const again = await openIndexedDbStore({ name });
+    const loaded = await again.storage.load();
+    expect(loaded.entries.map(({ index }) => index)).toEqual([31]);
+    await again.storage.close();
   });
 
   test("a damaged newest snapshot gives way to the next older while the log covers the rest", async () => {
