@@ -114,19 +114,20 @@ describe("a directory of which a part was removed", () => {
 
 test("what a crash left in a temporary segment does not reach into the next one", async () => {
   const directory = join(root, String(counter++));
-  const open = () => openFileStore({ directory, segmentBytes: 1_000, trailingEntries: 1_000 });
+  const open = () => openFileStore({ directory, segmentBytes: 2_000_000, trailingEntries: 1_000 });
   const first = await open();
   await first.storage.load();
   await first.storage.append(appended(1));
   await first.storage.close();
   const wal = join(directory, "member/wal");
-  for (const name of ["0.tmp", "1.tmp"]) writeFileSync(join(wal, name), Buffer.alloc(9_000, 0x41));
+  for (const name of ["0.tmp", "1.tmp"])
+    writeFileSync(join(wal, name), Buffer.alloc(2_500_000, 0x41));
   const segments = (): string[] => readdirSync(wal).filter((name) => name.endsWith(".wal"));
   const second = await open();
   await second.storage.load();
-  // Up to the first entries of the third segment: both temporary files have become segments.
+  // Up to the first entries of the third segment, by when both names have been segments; most of it is not written yet.
   let last = 1;
-  while (segments().length < 3) await second.storage.append(appended(++last));
+  while (segments().length < 3) await second.storage.append(appended(++last, 300_000));
   await second.storage.close();
   for (const name of segments()) {
     expect(readFileSync(join(wal, name)).includes(Buffer.alloc(64, 0x41))).toBe(false);
@@ -137,8 +138,8 @@ test("what a crash left in a temporary segment does not reach into the next one"
   expect(readdirSync(wal).filter((name) => name.endsWith(".broken"))).toEqual([]);
 });
 
-function appended(index: number): StorageWrite {
-  const data = new Uint8Array(100).fill(index);
+function appended(index: number, bytes = 100): StorageWrite {
+  const data = new Uint8Array(bytes).fill(index);
   const entry = { term: 1, index, type: "EntryNormal", data, unknown: undefined } as const;
   const hardState = { term: 1, vote: 1, commit: index };
   return { hardState, snapshot: undefined, entries: [entry], sync: true };
