@@ -18,7 +18,7 @@ import type { MemberedMachine } from "./membered-machine.js";
 import { type Configuration, decodeContext, memberIds } from "./members.js";
 import { refusal } from "./refusals.js";
 import type { RequestFrame } from "./requests.js";
-import { stampAll } from "./stamps.js";
+import { markerEntry, stampAll } from "./stamps.js";
 import type { StateVerdict } from "./state-check.js";
 import { StateChecks } from "./state-checks.js";
 import { Versions } from "./versions.js";
@@ -38,6 +38,8 @@ export interface GuardsOptions {
   configuration(): Configuration;
   send(to: NodeId, frame: RequestFrame): boolean;
   change(change: ConfChangeV2): Promise<void>;
+  /** Puts an entry that is no command into the log, as leader; resolves when it is applied here. */
+  place(entry: Uint8Array): Promise<void>;
   bare(): Pick<BareNode<unknown>, "requestSnapshot" | "transferLeader" | "fail">;
   diverged(verdict: StateVerdict): void;
 }
@@ -67,7 +69,7 @@ export class Guards {
       leads: () => this.#leads,
       leader: () => options.softState().leader,
       configuration,
-      mark: (id) => options.change(carrierOf(self, { type: "check", id })),
+      mark: (id) => options.place(markerEntry(id)),
       send: (to, frame) => options.send(to, frame),
       restore: () => {
         options.bare().requestSnapshot();

@@ -2,13 +2,13 @@
  * MemberedMachine: the user's state machine with what a RaftNode keeps beside it, as one machine with one snapshot: the members' table, the
  * times, the active machine version.
  *
- * Commands come with their leader's stamp, which is taken off here. Entries that carry something for the table activate a version or mark
- * where states are compared. Not here: what the table's bytes are (members.ts), what a stamp's are (stamps.ts).
+ * Commands come with their leader's stamp, which is taken off here; other entries mark where states are compared, change the table, activate a
+ * version or bring a backup. Not here: what the table's bytes are (members.ts), what a stamp's are (stamps.ts).
  *
  * Invariants: times never go back; the active version is never above the machine's own.
  */
 import { concatBytes } from "../base/bytes.js";
-import { DecodeError, LogboomError } from "../base/errors.js";
+import { DecodeError, InvariantError, LogboomError } from "../base/errors.js";
 import type { Index } from "../core/types.js";
 import { restoreFrom } from "./applier.js";
 import { ChunkReader } from "./chunk-reader.js";
@@ -25,7 +25,7 @@ import {
   prefixBytes,
 } from "./members.js";
 import { begun } from "./snapshots.js";
-import { Stamped, type Times, timesOf } from "./stamps.js";
+import { markerOf, Stamped, type Times, timesOf } from "./stamps.js";
 import type {
   AppliedConfChange,
   AppliedEntry,
@@ -55,7 +55,9 @@ export class MemberedMachine<Result> implements StateMachine<Result> {
   onActivated: (version: number, index: Index) => void = () => {};
   /** What a machine that keeps its own state has already changes this part alone. */
   readonly beside: Beside = {
-    entry: ({ data }) => this.#advance(timesOf(data)),
+    entry: ({ data }) => {
+      if (markerOf(data) === undefined) this.#advance(timesOf(data));
+    },
     confChange: (change) => this.#change(change, false),
     snapshot: async (chunks) => {
       const head = decodeHead(await headOf(new ChunkReader(chunks)));
@@ -76,13 +78,7 @@ export class MemberedMachine<Result> implements StateMachine<Result> {
     this.machine = machine;
     this.supports = machine.version ?? 1;
     const { applyBatch, appliedIndex } = machine;
-    if (applyBatch !== undefined) {
-      this.applyBatch = (entries) =>
-        applyBatch.call(
-          machine,
-          entries.map((entry) => this.#open(entry)),
-        );
-    }
+    if (applyBatch !== undefined) this.applyBatch = (entries) => this.#applyBatch(entries);
     if (appliedIndex !== undefined) this.appliedIndex = appliedIndex.bind(machine);
   }
 
@@ -120,7 +116,38 @@ export class MemberedMachine<Result> implements StateMachine<Result> {
   }
 
   apply(entry: AppliedEntry): Result {
-    return this.machine.apply(this.#open(entry));
+    const check = markerOf(entry.data);
+    if (check === undefined) return this.machine.apply(this.#open(entry));
+    this.#checkPoint(check, entry.index);
+    // Nobody waits for a marker's result.
+    return undefined as Result;
+  }
+
+  /** Runs of commands go to the machine together; a marker sees what stands before it, and nothing else. */
+  #applyBatch(entries: readonly AppliedEntry[]): readonly Result[] {
+    const results: Result[] = [];
+    for (let from = 0; from < entries.length; ) {
+      let to = from;
+      while (to < entries.length && !this.#isMarker(entries[to] as AppliedEntry)) to += 1;
+      if (to > from) results.push(...this.#applyRun(entries.slice(from, to)));
+      const marker = entries[to];
+      if (marker !== undefined) results.push(this.apply(marker));
+      from = to + 1;
+    }
+    return results;
+  }
+
+  #applyRun(entries: readonly AppliedEntry[]): readonly Result[] {
+    const results = this.machine.applyBatch?.(entries.map((entry) => this.#open(entry))) ?? [];
+    if (results.length === entries.length) return results;
+    throw new InvariantError("applyBatch answers as many results as it was given commands", {
+      given: entries.length,
+      got: results.length,
+    });
+  }
+
+  #isMarker({ data }: AppliedEntry): boolean {
+    return markerOf(data) !== undefined;
   }
 
   applyConfChange(change: AppliedConfChange): void {
@@ -184,9 +211,6 @@ export class MemberedMachine<Result> implements StateMachine<Result> {
   #change(change: AppliedConfChange, isNews: boolean): void {
     const context = decodeContext(change.context);
     switch (context?.type) {
-      case "check":
-        if (isNews) this.#checkPoint(context.id, change.index);
-        return;
       case "activate":
         this.#activate(context.version, change.index, isNews);
         return;

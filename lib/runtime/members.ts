@@ -3,7 +3,7 @@
  *
  * What is proposed with a change of configuration (its `context`) holds addresses, so that a node is added together with where it
  * lives, and a known one can move. A second kind of context carries an external backup in pieces, so that every replica restores it
- * at the same entry; a third marks where states are compared, a fourth activates a version of the machine. A context of another form is somebody else's and changes nothing, on every replica alike.
+ * at the same entry; a third activates a version of the machine. A context of another form is somebody else's and changes nothing, on every replica alike.
  *
  * Snapshot body: version (1) ‖ length of the head (4) ‖ head ‖ the machine's chunks. All numbers big endian.
  */
@@ -27,7 +27,6 @@ export interface Configuration {
 
 export type ChangeContext =
   | { readonly type: "addresses"; readonly addresses: Addresses }
-  | { readonly type: "check"; readonly id: number }
   | { readonly type: "activate"; readonly version: number }
   | {
       readonly type: "restore";
@@ -42,14 +41,12 @@ export type ChangeContext =
 
 const addressesKind = 1;
 const restoreKind = 2;
-const checkKind = 3;
-const activateKind = 4;
+const activateKind = 3;
 
 export function encodeContext(context: ChangeContext): Uint8Array {
   if (context.type === "addresses") {
     return wire.message(wire.u8(addressesKind), encodeAddresses(context.addresses));
   }
-  if (context.type === "check") return wire.message(wire.u8(checkKind), wire.u53(context.id));
   if (context.type === "activate") {
     return wire.message(wire.u8(activateKind), wire.u53(context.version));
   }
@@ -73,11 +70,6 @@ export function decodeContext(bytes: Uint8Array): ChangeContext | undefined {
       const addresses = decodeAddresses(reader);
       reader.end();
       return { type: "addresses", addresses };
-    }
-    if (kind === checkKind) {
-      const id = reader.u53();
-      reader.end();
-      return { type: "check", id };
     }
     if (kind === activateKind) {
       const version = reader.u53();

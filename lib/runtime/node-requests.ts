@@ -184,6 +184,14 @@ export class Requests<Result> {
     await this.#submit({ kind: "change", change, ifIndex }, 1, change.context.length, signal);
   }
 
+  /** Puts `entry`, which is no command, into the log, as leader. */
+  async place(entry: Uint8Array): Promise<void> {
+    this.#deps.checkRunning(undefined);
+    const answer = this.#deps.bare().propose([entry]);
+    if (!answer.accepted) throw refusal(answer.reason);
+    await this.#proposals.wait(answer.index, answer.term, 1, entry.length);
+  }
+
   async transfer(to: NodeId, signal: AbortSignal | undefined): Promise<NodeId> {
     this.#deps.checkRunning(signal);
     const { term, leader: former } = this.#deps.bare().status();
@@ -258,14 +266,15 @@ export class Requests<Result> {
   /** Another change may be under way: it is waited for. */
   async #whenChangeable(change: ConfChangeV2, signal: AbortSignal | undefined): Promise<void> {
     for (;;) {
-      const { index } = this.#deps.configuration();
+      const { applied } = this.#deps.bare();
       try {
         await this.change(change, 0, signal);
         return;
       } catch (error) {
         const reason = isLogboomError(error) ? error.reason : undefined;
         if (reason !== "pendingConfChange" && reason !== "mustLeaveJoint") throw error;
-        await this.#deps.until(() => this.#deps.configuration().index !== index, signal);
+        // Not every change moves the configuration's index: one may carry something else.
+        await this.#deps.until(() => this.#deps.bare().applied !== applied, signal);
       }
     }
   }

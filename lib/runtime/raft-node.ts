@@ -50,7 +50,7 @@ export class RaftNode<Result> {
   #settings: Reloadable;
 
   /**
-   * Loads the store, restores the machine, applies what the log holds as committed, and begins to take part.
+   * Loads the store, restores the machine, begins to apply what the log holds as committed, and takes part.
    *
    * @throws LogboomError `BAD_CONFIG` (an option against its rule, named with its value) · `STORE_WENT_BACK` (a part of the store was gone:
    *         it is a new one, and may not go on under the old id); for these two nothing was touched · after the rest, store and

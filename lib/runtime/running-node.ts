@@ -149,6 +149,7 @@ export class RunningNode<Result> {
       configuration: () => this.configuration,
       send,
       change: (change) => this.requests.change(change, 0, undefined),
+      place: (entry) => this.requests.place(entry),
       bare: () => this.#bare,
       diverged: (verdict) => this.#emit({ type: "diverged", verdict }),
     });

@@ -11,13 +11,8 @@ export interface ObjectStore {
   /** Aborts the transaction where `key` is taken. */
   add(value: unknown, key: IDBValidKey): Promise<unknown>;
   delete(key: IDBValidKey | IDBKeyRange): Promise<void>;
-  clear(): Promise<void>;
   getAll(range?: IDBKeyRange | null, count?: number): Promise<unknown[]>;
   getAllKeys(range?: IDBKeyRange | null, count?: number): Promise<IDBValidKey[]>;
-  openCursor(
-    range: IDBKeyRange | null,
-    direction: IDBCursorDirection,
-  ): Promise<{ readonly key: IDBValidKey; readonly value: unknown } | null>;
 }
 
 export interface Stores {

@@ -21,9 +21,6 @@ export const schemaVersion = 2;
 export const storeNames = ["state", "log", "snapshots", "chunks", "meta"] as const;
 export type StoreName = (typeof storeNames)[number];
 
-/** The key in `meta` that is put when the store is made. */
-export const metaMade = "";
-
 /** A piece of a snapshot's body. */
 export const valueBytesMax: number = 48 * 1024;
 
@@ -52,14 +49,44 @@ export function chunkRecord(bytes: Uint8Array): ChunkRecord {
   return { crc: crc32c(bytes), bytes };
 }
 
-/** What does not change from one opening to the next. */
-export type StoreIds = Pick<StoreIdentity, "storeId" | "signSeed" | "replaced">;
-
-export function readIdentity(value: unknown): StoreIds {
+export function readIdentity(
+  value: unknown,
+): Pick<StoreIdentity, "storeId" | "signSeed" | "replaced"> {
   const get = fields("the identity record", value);
   const ids = { storeId: get.bytes("storeId", 16), signSeed: get.bytes("signSeed", 32) };
   const replaced = get.any("replaced");
   return typeof replaced === "string" ? { ...ids, replaced } : ids;
+}
+
+/** What a database says of itself when it is opened. */
+export interface FirstLook {
+  readonly identity: unknown;
+  readonly boot: unknown;
+  /** The value under `metaMade`. */
+  readonly meta: unknown;
+  readonly last: LogRecord | undefined;
+  readonly snapshots: readonly unknown[];
+  readonly hasChunks: boolean;
+}
+
+export const metaMade = "";
+
+/** What of a store is gone; undefined when nothing is. @throws LogboomError `STORAGE_FAILED` for what is there and damaged */
+export function goneOf(look: FirstLook): string | undefined {
+  const { identity, boot, meta, last, snapshots, hasChunks } = look;
+  if (identity === undefined) return "the identity was gone";
+  if (boot === undefined) return "the boot counter was gone";
+  if (meta === undefined) return "the small values were gone";
+  // Each opening puts a record before it raises the counter.
+  if (last === undefined) return readBoot(boot) > 0 ? "the log was gone" : undefined;
+  const { compacted } = last.shape;
+  // A log that begins at its first entry needs none.
+  if (compacted.index === 0) return undefined;
+  const before = `, and the log before entry ${compacted.index + 1}`;
+  if (snapshots.length === 0) return `all snapshots were gone${before}`;
+  const bodies = snapshots.map((record) => readSnapshotRecord("at the opening", record));
+  if (hasChunks || bodies.some(({ chunks }) => chunks === 0)) return undefined;
+  return `the bodies of all snapshots were gone${before}`;
 }
 
 export function readBoot(value: unknown): number {

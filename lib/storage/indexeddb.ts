@@ -1,29 +1,36 @@
 /**
  * IndexedDB: the browser's default store. One strict transaction per write, acknowledged in `oncomplete` alone.
  *
- * This file opens a database and runs transactions; it is the only one that knows `idb`. What lies inside is
- * `indexeddb-records.ts`, the taking over `indexeddb-takeover.ts`, the log `indexeddb-log.ts`, the bodies of snapshots
- * `indexeddb-snapshots.ts`.
+ * This file opens a database, takes it over and runs transactions; it is the only one that knows `idb`. What lies inside is
+ * `indexeddb-records.ts`, the log `indexeddb-log.ts`, the bodies of snapshots `indexeddb-snapshots.ts`.
  *
  * Invariants: there is one writer. Whoever opens raises the boot counter and puts a record of its own where the former owner's next one
  * would go, in one transaction; a later write of that owner finds the place taken and aborts, and what is no write to the log
- * reads counter and identity and aborts when one changed. An identity is made with the object stores, in one transaction, and made
- * anew in one where a part is gone: a wiped store is another peer. Any error, abort, `close` or `versionchange` breaks the
- * lifeline at once.
+ * reads the counter and aborts when it changed. An identity is made with the object stores, in one transaction: a wiped database is another
+ * peer, and so is one of which a part is gone: it is deleted, with every connection to it. Any error, abort, `close` or `versionchange` breaks the lifeline at once.
  *
  * Not here: which tab may open (Web Locks, room/slot.ts).
  */
 import { type IDBPDatabase, unwrap, wrap } from "idb";
-import { equalBytes } from "../base/bytes.js";
 import { isLogboomError, LogboomError } from "../base/errors.js";
 import type { Connection, Stores, Takeover } from "./indexeddb-connection.js";
 import { openLog } from "./indexeddb-log.js";
-import { readIdentity, type StoreName, schemaVersion, storeNames } from "./indexeddb-records.js";
+import {
+  damaged,
+  goneOf,
+  metaMade,
+  readBoot,
+  readIdentity,
+  readRecord,
+  type StoreName,
+  schemaVersion,
+  storeNames,
+} from "./indexeddb-records.js";
 import { openSnapshots } from "./indexeddb-snapshots.js";
-import { beginning, newIds, takeStoresOver } from "./indexeddb-takeover.js";
 import { createLifeline, type Lifeline, storageFailed, takenOver } from "./lifeline.js";
-import { storedState } from "./log-shape.js";
-import { checkMeta } from "./meta-limits.js";
+import { encodeRecord, type LogRecord } from "./log-record.js";
+import { emptyShape, storedState } from "./log-shape.js";
+import { checkMeta, platformRandomBytes } from "./meta-limits.js";
 import { checkNotBelow } from "./not-below.js";
 import type { OpenedStore, StoreIdentity, StoreMeta, StoreOpenOptions } from "./storage.js";
 
@@ -103,8 +110,8 @@ async function connect(
   database.addEventListener("close", lost("the browser closed its database"));
   database.addEventListener("versionchange", lost("another page deletes or upgrades its database"));
   try {
-    const { identity, strict, ...takeover } = await takeOver(database, options.randomBytes);
-    const run = transactions(database, name, lifeline, identity);
+    const { identity, strict, ...takeover } = await takeOver(database);
+    const run = transactions(database, name, lifeline, identity.boot);
     const close = (): void => {
       lifeline.close();
       database.close();
@@ -117,34 +124,64 @@ async function connect(
   }
 }
 
-/** A database that lacks an object store is none of ours any more: another takes its place. */
+/** The store that is there; where a part of it is gone, a new one in its place. */
 async function openWhole(options: IndexedDbOptions): Promise<IDBPDatabase<unknown>> {
+  const { name, indexedDB } = options;
   const database = await openDatabase(options);
-  const gone = storeNames.filter((store) => !database.objectStoreNames.contains(store));
-  if (gone.length === 0) return database;
+  let gone: string | undefined;
+  try {
+    gone = await goneFrom(database);
+  } catch (error) {
+    database.close();
+    throw isLogboomError(error) ? error : storageFailed(`store ${name} cannot be opened`, error);
+  }
+  if (gone === undefined) return database;
+  // Deleted, not cleared: an owner that sleeps elsewhere must not wake up in the new one.
   database.close();
-  await deleteIndexedDbStore(options.name, options.indexedDB);
-  return await openDatabase(options, `the object stores ${gone.join(", ")} were gone`);
+  await deleteIndexedDbStore(name, indexedDB);
+  return await openDatabase(options, gone);
 }
 
+async function goneFrom(database: IDBPDatabase<unknown>): Promise<string | undefined> {
+  const absent = storeNames.filter((store) => !database.objectStoreNames.contains(store));
+  if (absent.length > 0) return `the object stores ${absent.join(", ")} were gone`;
+  const transaction = database.transaction([...storeNames], "readonly");
+  void quiet(transaction.done);
+  const state = transaction.objectStore("state");
+  const [identity, boot, newest, meta, snapshots, chunks] = await Promise.all([
+    state.get("identity"),
+    state.get("boot"),
+    transaction.objectStore("log").openCursor(null, "prev"),
+    transaction.objectStore("meta").get(metaMade),
+    transaction.objectStore("snapshots").getAll(),
+    transaction.objectStore("chunks").getAllKeys(null, 1),
+  ]);
+  const last = newest === null ? undefined : readRecord(newest.key, newest.value);
+  // Until it has ended the database is not closed, and could not be deleted.
+  await transaction.done;
+  return goneOf({ identity, boot, last, meta, snapshots, hasChunks: chunks.length > 0 });
+}
+
+/** @param replaced  what of an earlier store here was gone */
 async function openDatabase(
   options: IndexedDbOptions,
   replaced?: string,
 ): Promise<IDBPDatabase<unknown>> {
-  const { name, randomBytes } = options;
+  const { name, randomBytes = platformRandomBytes } = options;
   const request = factory(options.indexedDB).open(name, schemaVersion);
   request.onupgradeneeded = ({ oldVersion }) => {
-    const { transaction, result } = request;
-    if (transaction === null) return;
+    if (request.transaction === null) return;
     if (oldVersion !== 0) {
       // What an earlier layout holds is left as it is.
-      transaction.abort();
+      request.transaction.abort();
       return;
     }
-    for (const store of storeNames) result.createObjectStore(store);
-    for (const [store, key, value] of beginning(newIds(randomBytes, replaced))) {
-      transaction.objectStore(store).put(value, key);
-    }
+    for (const store of storeNames) request.result.createObjectStore(store);
+    const state = request.transaction.objectStore("state");
+    const ids = { storeId: randomBytes(16), signSeed: randomBytes(32) };
+    state.put(replaced === undefined ? ids : { ...ids, replaced }, "identity");
+    state.put(0, "boot");
+    request.transaction.objectStore("meta").put(new Uint8Array(0), metaMade);
   };
   return await new Promise((resolve, reject) => {
     request.onblocked = () => reject(locked(name, "close it and try again"));
@@ -153,29 +190,46 @@ async function openDatabase(
   });
 }
 
-/** In one transaction, which is given up where the store is damaged. */
+/**
+ * Raises the boot counter, which is the owner's epoch too, and puts a record where the former owner's next one would go. That record stays for
+ * good: the former owner may be a page that was frozen, and may wake at any time.
+ */
 async function takeOver(
   database: IDBPDatabase<unknown>,
-  randomBytes: StoreOpenOptions["randomBytes"],
 ): Promise<Takeover & { identity: StoreIdentity; strict: boolean }> {
-  const transaction = database.transaction([...storeNames], "readwrite", { durability: "strict" });
-  const done = quiet(transaction.done);
-  try {
-    const stores = quietStores(transaction as unknown as Stores);
-    const taken = await takeStoresOver(stores, randomBytes);
-    await done;
-    return { ...taken, strict: transaction.durability === "strict" };
-  } catch (error) {
-    abort(transaction);
-    throw error;
+  const transaction = database.transaction(["state", "log"], "readwrite", { durability: "strict" });
+  const state = transaction.objectStore("state");
+  const log = transaction.objectStore("log");
+  const [identity, counter, newest] = await Promise.all([
+    state.get("identity"),
+    state.get("boot"),
+    log.openCursor(null, "prev"),
+  ]);
+  const before = readBoot(counter);
+  const ids = readIdentity(identity);
+  const last = newest === null ? undefined : readRecord(newest.key, newest.value);
+  if (last?.boot !== (before === 0 ? undefined : before)) {
+    throw damaged(`the log: it ends in boot ${last?.boot ?? 0}, the boot counter says ${before}`);
   }
+  const boot = before + 1;
+  const number = ((newest?.key as number | undefined) ?? 0) + 1;
+  const { from, shape } = last ?? { from: number, shape: emptyShape };
+  const record: LogRecord = { takesOver: true, boot, from, shape, entries: [] };
+  const requests = [state.put(boot, "boot"), log.add(encodeRecord(record), number)];
+  await Promise.all([...requests, transaction.done]);
+  return {
+    identity: { ...ids, boot, created: before === 0 },
+    number,
+    record,
+    strict: transaction.durability === "strict",
+  };
 }
 
 function transactions(
   database: IDBPDatabase<unknown>,
   name: string,
   lifeline: Lifeline,
-  { boot, storeId }: StoreIdentity,
+  boot: number,
 ): Pick<Connection, "addRecords" | "write" | "read"> {
   const failed = (what: string, error: unknown): LogboomError => {
     const known = isLogboomError(error) ? error : storageFailed(`store ${name}: ${what}`, error);
@@ -196,14 +250,9 @@ function transactions(
     void quiet(done);
     try {
       const stores = quietStores(transaction as unknown as Stores);
-      const state = stores.objectStore("state");
-      const owner = Promise.all([state.get("boot"), state.get("identity")]);
+      const owner = stores.objectStore("state").get("boot");
       const result = quiet(run(stores));
-      const [counter, identity] = await owner;
-      // A store made anew counts its boots anew.
-      if (counter !== boot || !equalBytes(readIdentity(identity).storeId, storeId)) {
-        throw takenOver(name);
-      }
+      if ((await owner) !== boot) throw takenOver(name);
       const value = await result;
       transaction.commit();
       await done;
@@ -284,10 +333,8 @@ function quietStores(stores: Stores): Stores {
         put: (value, key) => quiet(store.put(value, key)),
         add: (value, key) => quiet(store.add(value, key)),
         delete: (key) => quiet(store.delete(key)),
-        clear: () => quiet(store.clear()),
         getAll: (range, count) => quiet(store.getAll(range, count)),
         getAllKeys: (range, count) => quiet(store.getAllKeys(range, count)),
-        openCursor: (range, direction) => quiet(store.openCursor(range, direction)),
       };
     },
   };

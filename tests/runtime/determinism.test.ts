@@ -361,6 +361,18 @@ describe("a machine version", () => {
     await alike();
   });
 
+  it("that is being activated keeps a backup waiting, not for ever", async () => {
+    await three(() => ({ activation: "manual" }));
+    for (const id of [1, 2, 3]) await reopen(id, { version: 2, activation: "manual" });
+    const { node } = await cluster.leader();
+    await cluster.pass(1000);
+    const activating = node.activateVersion(2);
+    const restoring = node.restore(bytes(JSON.stringify([[], ["0→1"]])), { version: 1 });
+    await cluster.settled(Promise.all([activating, restoring]));
+    await alike();
+    expect(ledger(1).migrations).toEqual(["0→1", "1→2"]);
+  });
+
   it("survives recovery after a lost quorum, with the migration that stands in the log", async () => {
     await three();
     await propose("a");

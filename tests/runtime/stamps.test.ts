@@ -1,7 +1,14 @@
 /** Stamps and clocks: what a leader puts on a command, and which time that is. */
 import { describe, expect, it, test } from "vitest";
 import { agreedTime, Clocks } from "../../lib/runtime/clocks.js";
-import { Stamped, stampAll, stampBytes, timesOf } from "../../lib/runtime/stamps.js";
+import {
+  markerEntry,
+  markerOf,
+  Stamped,
+  stampAll,
+  stampBytes,
+  timesOf,
+} from "../../lib/runtime/stamps.js";
 import { createVirtualClock } from "../../lib/testing/virtual-clock.js";
 import { bytes } from "./cluster.js";
 
@@ -28,6 +35,19 @@ describe("a stamp", () => {
     expect(timesOf(entry)).toEqual(at);
   });
 
+  it("stands before each of several commands, short and long and empty", () => {
+    const commands = [1, 1024, 0, 1025, 5000, 3].map((length, at) =>
+      new Uint8Array(length).fill(at),
+    );
+    const entries = stampAll(commands, times, 1);
+    expect(entries[2]).toHaveLength(0);
+    for (const at of [0, 1, 3, 4, 5]) {
+      const entry = entries[at] as Uint8Array;
+      expect(timesOf(entry)).toEqual(times);
+      expect(entry.subarray(stampBytes)).toEqual(commands[at]);
+    }
+  });
+
   it("leaves barriers empty", () => {
     expect(stampAll([new Uint8Array(0)], times, 1)[0]).toHaveLength(0);
   });
@@ -47,6 +67,20 @@ describe("a stamp", () => {
     ["another kind", new Uint8Array(stampBytes + 1).fill(2)],
   ])("is not seen in %s", (_, data) => {
     expect(() => timesOf(data)).toThrow(expect.objectContaining({ code: "DECODE" }));
+  });
+});
+
+describe("a marker", () => {
+  it("is read as it was written, and is no command", () => {
+    expect(markerOf(markerEntry(2 ** 40 + 1))).toBe(2 ** 40 + 1);
+    expect(() => timesOf(markerEntry(1))).toThrow(expect.objectContaining({ code: "DECODE" }));
+    expect(markerOf(stampAll([bytes("x")], times, 0)[0] as Uint8Array)).toBeUndefined();
+  });
+
+  it.each([5, 8, 10])("of %d bytes is none", (length) => {
+    const data = new Uint8Array(length).fill(1);
+    data[0] = 2;
+    expect(() => markerOf(data)).toThrow(expect.objectContaining({ code: "DECODE" }));
   });
 });
 

@@ -3,8 +3,9 @@ import { afterEach, describe, expect, it, test } from "vitest";
 import { requestFrame } from "../../lib/runtime/frames.js";
 import type { NodeEvent } from "../../lib/runtime/node-events.js";
 import { hashState, judge, type StateHash } from "../../lib/runtime/state-check.js";
+import type { StateMachine } from "../../lib/runtime/state-machine.js";
 import { createVirtualClock } from "../../lib/testing/virtual-clock.js";
-import { bytes, openCluster, type TestCluster } from "./cluster.js";
+import { bytes, Journal, openCluster, type TestCluster } from "./cluster.js";
 
 const hash = (crc: number): StateHash => ({ id: 1, index: 5, length: 9, crc });
 
@@ -199,6 +200,44 @@ describe("over a cluster", () => {
     expect((await cluster.settled(node.checkState())).states).toBe(2);
     expect(events).toHaveLength(1);
     expect(other.machine.commands[2]).toBe("a cosmic ray");
+  });
+
+  it("stands in nobody's way: members change beside it", async () => {
+    const { node } = await (await filled()).leader();
+    const checking = node.checkState();
+    const changing = node.addLearner(9);
+    expect((await cluster.settled(changing)).confState.learners).toEqual([9]);
+    expect((await cluster.settled(checking)).minority).toEqual([]);
+  });
+
+  it("sees what stands before it and nothing else, at a machine that takes batches too", async () => {
+    const batches: string[][] = [];
+    cluster = await openCluster([1, 2, 3], {
+      open: (id) => {
+        const journal = new Journal();
+        if (id === 1) return { journal };
+        // Commands and the marker between them come in one portion.
+        const applyBatch: StateMachine<number>["applyBatch"] = (entries) => {
+          batches.push(entries.map(({ data }) => new TextDecoder().decode(data)));
+          return entries.map((entry) => journal.apply(entry));
+        };
+        return { journal: Object.assign(journal, { applyBatch }) };
+      },
+    });
+    const { node } = await cluster.leader();
+    const before = node.proposeAll(["a", "b"].map(bytes));
+    await Promise.resolve();
+    const checking = node.checkState();
+    const after = node.proposeAll(["c", "d"].map(bytes));
+    await cluster.settled(Promise.all([before, after]));
+    const verdict = await cluster.settled(checking);
+    expect(verdict).toMatchObject({ minority: [], states: 1 });
+    expect(verdict.answered).toHaveLength(3);
+    for (const batch of batches)
+      expect([
+        ["a", "b"],
+        ["c", "d"],
+      ]).toContainEqual(batch);
   });
 
   it("ends when its node is closed, and when it is begun twice the second is told", async () => {

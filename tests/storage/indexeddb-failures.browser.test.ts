@@ -5,7 +5,6 @@ import {
   listIndexedDbStores,
   openIndexedDbStore,
 } from "../../lib/storage/indexeddb.js";
-import { schemaVersion } from "../../lib/storage/indexeddb-records.js";
 import type { OpenedStore, StorageWrite } from "../../lib/storage/storage.js";
 
 let counter = 0;
@@ -50,9 +49,9 @@ async function filled(name: string): Promise<OpenedStore> {
 }
 
 /** The database itself, past the store. */
-async function raw(name: string, version?: number): Promise<IDBDatabase> {
+async function raw(name: string): Promise<IDBDatabase> {
   return await new Promise((resolve, reject) => {
-    const request = indexedDB.open(name, version);
+    const request = indexedDB.open(name);
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
   });
@@ -131,12 +130,11 @@ describe("an IndexedDB store that fails", () => {
     ["a record under another number", "log", (s) => s.put(new Uint8Array(9), 20), /record 20/],
     ["a record that is no bytes", "log", (s) => s.put("text", 3), /record 3.*no bytes/],
     ["a record changed", "log", (s) => s.put(new Uint8Array(99), 3), /record 3.*version/],
-    // As a second opening leaves it, without the record of that opening.
     [
-      "all records of the last boot gone",
+      "all records of the last boots gone",
       "state",
-      (s) => s.put(2, "boot"),
-      /the log: it ends in boot 1, the boot counter says 2/,
+      (s) => s.put(7, "boot"),
+      /ends in boot 1, the boot counter says 7/,
     ],
     ["the last record of the wrong shape", "log", (s) => s.put({ term: -1 }, 4), /record 4/],
     [
@@ -181,57 +179,11 @@ describe("an IndexedDB store that fails", () => {
     },
   );
 
-  test("a store of an earlier layout is refused and left as it is", async () => {
-    const name = freshName();
-    const earlier = await new Promise<IDBDatabase>((resolve) => {
-      const request = indexedDB.open(name, 1);
-      request.onupgradeneeded = () => request.result.createObjectStore("entries");
-      request.onsuccess = () => resolve(request.result);
-    });
-    earlier.close();
-    await expect(openIndexedDbStore({ name })).rejects.toThrow("earlier version");
-    const after = await raw(name);
-    expect([...after.objectStoreNames]).toEqual(["entries"]);
-    expect(after.version).toBe(1);
-    after.close();
-  });
-
-  test("an owner that sleeps through others' lives cannot write when it wakes", async () => {
-    const name = freshName();
-    const sleeper = await filled(name);
-    const second = await openIndexedDbStore({ name });
-    await second.storage.load();
-    const heir = await openIndexedDbStore({ name });
-    await heir.storage.load();
-    // All that the sleeper had written is compacted, and more is written under the numbers that follow.
-    await heir.storage.append(
-      write({ hardState: { term: 1, vote: 1, commit: 30 }, entries: entries(11, 30) }),
-    );
-    const newer = { ...metadata, index: 30 };
-    const sink = await heir.snapshots.write(newer);
-    await sink.finish();
-    await heir.storage.compact(newer, 30);
-    for (const old of [sleeper, second]) {
-      const lost = new Promise<Error>((resolve) => old.onLost(resolve));
-      expect(await codeOf(old.storage.append(write({ entries: entries(11, 12) })))).toBe(
-        "STORAGE_LOCKED",
-      );
-      expect((await lost).message).toContain("taken over");
-      expect(await codeOf(old.meta.set("key", new Uint8Array(1)))).toBe("STORAGE_LOCKED");
-    }
-    await heir.storage.append(write({ entries: entries(31, 31) }));
-    await heir.storage.close();
-    const again = await openIndexedDbStore({ name });
-    const loaded = await again.storage.load();
-    expect(loaded.entries.map(({ index }) => index)).toEqual([31]);
-    await again.storage.close();
-  });
-
   const wipes: [name: string, store: string, wipe: (s: IDBObjectStore) => void, told: RegExp][] = [
     ["the state", "state", clear, /^the identity was gone/],
     ["the identity", "state", (s) => s.delete("identity"), /^the identity was gone/],
     ["the boot counter", "state", (s) => s.delete("boot"), /^the boot counter was gone/],
-    ["the log and the HardState", "log", clear, /^the log was gone/],
+    ["the log", "log", clear, /^the log was gone/],
     ["the snapshots", "snapshots", clear, /^all snapshots were gone, and the log before entry 4/],
     ["the snapshots' bodies", "chunks", clear, /^the bodies of all snapshots were gone/],
     ["the small values", "meta", clear, /^the small values were gone/],
@@ -291,7 +243,11 @@ describe("an IndexedDB store that fails", () => {
 
   test("a database without our object stores gives way to a new one", async () => {
     const name = freshName();
-    (await raw(name, schemaVersion)).close();
+    const bare = await new Promise<IDBDatabase>((resolve) => {
+      const request = indexedDB.open(name, 2);
+      request.onsuccess = () => resolve(request.result);
+    });
+    bare.close();
     const opened = await openIndexedDbStore({ name });
     expect(opened.identity).toMatchObject({
       created: true,
@@ -302,31 +258,77 @@ describe("an IndexedDB store that fails", () => {
     await opened.storage.close();
   });
 
-  const replacements: [name: string, part: string, code: string][] = [
-    ["its small values", "meta", "STORAGE_LOCKED"],
-    // Where its next record would go cannot be known: it is accepted, and lies where nobody looks.
-    ["its log", "log", "resolved"],
-  ];
-  test.each(replacements)(
-    "an owner whose store was made anew for want of %s leaves nothing in the new one",
-    async (_name, part, code) => {
+  test.each(["state", "log", "meta"])(
+    "an owner whose store was made anew, for want of its %s, cannot write any more",
+    async (part) => {
       const name = freshName();
       const sleeper = await filled(name);
       await tamper(name, part, clear);
+      const lost = new Promise<Error>((resolve) => sleeper.onLost(resolve));
       const heir = await openIndexedDbStore({ name });
       // Both are of boot 1.
       expect(heir.identity.boot).toBe(sleeper.identity.boot);
       await heir.storage.load();
       await heir.storage.append(write({ entries: entries(1, 2) }));
-      expect(await codeOf(sleeper.storage.append(write({ entries: entries(11, 12) })))).toBe(code);
-      expect(await codeOf(sleeper.meta.set("key", new Uint8Array(1)))).toBe("STORAGE_LOCKED");
+      expect((await lost).message).toContain("deletes or upgrades");
+      expect(await codeOf(sleeper.storage.append(write({ entries: entries(11, 12) })))).toBe(
+        "STORAGE_FAILED",
+      );
+      expect(await codeOf(sleeper.meta.set("key", new Uint8Array(1)))).toBe("STORAGE_FAILED");
       expect(await heir.meta.get("key")).toBeUndefined();
       await heir.storage.append(write({ entries: entries(3, 3) }));
       const again = await openIndexedDbStore({ name, notBelow: heir.acknowledged() });
-      expect((await again.storage.load()).entries).toEqual([...entries(1, 2), ...entries(3, 3)]);
+      const expected = [...entries(1, 2), ...entries(3, 3)];
+      expect((await again.storage.load()).entries).toEqual(expected);
       await again.storage.close();
     },
   );
+
+  test("a store of an earlier layout is refused and left as it is", async () => {
+    const name = freshName();
+    const earlier = await new Promise<IDBDatabase>((resolve) => {
+      const request = indexedDB.open(name, 1);
+      request.onupgradeneeded = () => request.result.createObjectStore("entries");
+      request.onsuccess = () => resolve(request.result);
+    });
+    earlier.close();
+    await expect(openIndexedDbStore({ name })).rejects.toThrow("earlier version");
+    const after = await raw(name);
+    expect([...after.objectStoreNames]).toEqual(["entries"]);
+    expect(after.version).toBe(1);
+    after.close();
+  });
+
+  test("an owner that sleeps through others' lives cannot write when it wakes", async () => {
+    const name = freshName();
+    const sleeper = await filled(name);
+    const second = await openIndexedDbStore({ name });
+    await second.storage.load();
+    const heir = await openIndexedDbStore({ name });
+    await heir.storage.load();
+    // All that the sleeper had written is compacted, and more is written under the numbers that follow.
+    await heir.storage.append(
+      write({ hardState: { term: 1, vote: 1, commit: 30 }, entries: entries(11, 30) }),
+    );
+    const newer = { ...metadata, index: 30 };
+    const sink = await heir.snapshots.write(newer);
+    await sink.finish();
+    await heir.storage.compact(newer, 30);
+    for (const old of [sleeper, second]) {
+      const lost = new Promise<Error>((resolve) => old.onLost(resolve));
+      expect(await codeOf(old.storage.append(write({ entries: entries(11, 12) })))).toBe(
+        "STORAGE_LOCKED",
+      );
+      expect((await lost).message).toContain("taken over");
+      expect(await codeOf(old.meta.set("key", new Uint8Array(1)))).toBe("STORAGE_LOCKED");
+    }
+    await heir.storage.append(write({ entries: entries(31, 31) }));
+    await heir.storage.close();
+    const again = await openIndexedDbStore({ name });
+    const loaded = await again.storage.load();
+    expect(loaded.entries.map(({ index }) => index)).toEqual([31]);
+    await again.storage.close();
+  });
 
   test("a damaged newest snapshot gives way to the next older while the log covers the rest", async () => {
     const name = freshName();

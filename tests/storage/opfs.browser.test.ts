@@ -33,8 +33,8 @@ async function folderOf(name: string, ...path: string[]): Promise<FileSystemDire
   return at;
 }
 
-function appended(index: number): StorageWrite {
-  const data = new Uint8Array(100).fill(index);
+function appended(index: number, bytes = 100): StorageWrite {
+  const data = new Uint8Array(bytes).fill(index);
   const entry = { term: 1, index, type: "EntryNormal", data, unknown: undefined } as const;
   const hardState = { term: 1, vote: 1, commit: index };
   return { hardState, snapshot: undefined, entries: [entry], sync: true };
@@ -45,7 +45,8 @@ const worker = (): Worker =>
 
 test("what a crash left in a temporary segment does not reach into the next one", async () => {
   const name = `temporary/${counter++}`;
-  const open = () => openOpfsStore({ name, worker, segmentBytes: 1_000, trailingEntries: 1_000 });
+  const open = () =>
+    openOpfsStore({ name, worker, segmentBytes: 2_000_000, trailingEntries: 1_000 });
   const first = await open();
   await first.storage.load();
   await first.storage.append(appended(1));
@@ -53,16 +54,16 @@ test("what a crash left in a temporary segment does not reach into the next one"
   const wal = await folderOf(name, "member", "wal");
   for (const left of ["0.tmp", "1.tmp"]) {
     const writable = await (await wal.getFileHandle(left, { create: true })).createWritable();
-    await writable.write(new Uint8Array(9_000).fill(0x41));
+    await writable.write(new Uint8Array(2_500_000).fill(0x41));
     await writable.close();
   }
   const second = await open();
   await second.storage.load();
-  // Up to the first entries of the third segment: both temporary files have become segments.
+  // Up to the first entries of the third segment, by when both names have been segments; most of it is not written yet.
   let last = 1;
   let segments: File[] = [];
   while (segments.length < 3) {
-    await second.storage.append(appended(++last));
+    await second.storage.append(appended(++last, 300_000));
     segments = await filesIn(wal, ".wal");
   }
   await second.storage.close();
