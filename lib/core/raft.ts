@@ -37,7 +37,8 @@ import {
 } from "./types.js";
 
 export class Raft {
-  readonly config: FullConfig;
+  /** Replaced as a whole when ticks change (`RawNode.setTicks`). */
+  config: FullConfig;
   readonly id: NodeId;
   readonly log: RaftLog;
   readonly tracker: Tracker;

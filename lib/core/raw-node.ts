@@ -43,9 +43,9 @@ import {
   result,
   type StepResult,
 } from "./results.js";
-import { startRaft } from "./roles.js";
+import { setTicks, startRaft } from "./roles.js";
 import { type BasicStatus, basicStatus, type Status, status } from "./status.js";
-import { campaignNow, step, stored, tick } from "./step.js";
+import { campaignNow, step, stored, tick, ticksUntilDue } from "./step.js";
 import {
   type ConfChange,
   type ConfChangeV2,
@@ -95,6 +95,11 @@ export class RawNode {
   /** One tick of time. */
   tick(): void {
     if (this.#raft.stopped === undefined) tick(this.#raft);
+  }
+
+  /** In how many ticks one does more than count, as of now. Those before it may be taken together, ahead of the next input. */
+  get ticksUntilDue(): number {
+    return ticksUntilDue(this.#raft);
   }
 
   /** Takes in a message from an authenticated peer. Never throws for what is in it. */
@@ -215,16 +220,14 @@ export class RawNode {
    * @throws InvariantError when `write` is unknown, or was reported before
    */
   persisted(write: Write): readonly Message[] {
-    const raft = this.#raft;
-    const handover = this.#handover;
-    handover.check(write);
-    let owed: readonly Message[] = noMessages;
-    let durable = handover.takeDurable(write);
-    while (durable !== undefined) {
-      if (raft.stopped === undefined) owed = joined(owed, this.#settle(durable));
-      durable = handover.takeDurable(write);
+    this.#handover.check(write);
+    let owed = noMessages;
+    for (;;) {
+      const durable = this.#handover.takeDurable(write);
+      if (durable === undefined) break;
+      if (this.#raft.stopped === undefined) owed = [...owed, ...this.#settle(durable)];
     }
-    return raft.stopped === undefined ? owed : noMessages;
+    return this.#raft.stopped === undefined ? owed : noMessages;
   }
 
   /** Counts what waited for a write and is our own; answers what is owed to peers. */
@@ -248,10 +251,8 @@ export class RawNode {
    */
   applied(index: Index): void {
     const raft = this.#raft;
-    assert(index <= raft.log.applying, "applied beyond what was handed out", {
-      index,
-      applying: raft.log.applying,
-    });
+    const { applying } = raft.log;
+    assert(index <= applying, "applied beyond what was handed out", { index, applying });
     const { encodedBytes, payloadBytes } = this.#handover.takeApplied(index);
     if (raft.stopped !== undefined) return;
     appliedTo(raft, index, encodedBytes);
@@ -308,6 +309,11 @@ export class RawNode {
   }
 
   // — knobs that may be turned while running —
+
+  /** Counts anew, with other ticks; the same everywhere. @throws LogboomError `BAD_CONFIG`, also where reads go by lease */
+  setTicks(heartbeatTicks: number, electionTicks: number): void {
+    setTicks(this.#raft, heartbeatTicks, electionTicks);
+  }
 
   setCheckQuorum(on: boolean): void {
     this.#raft.checkQuorum = on;
@@ -370,11 +376,6 @@ export class RawNode {
     if (role !== "leader" || log.term(log.applied) !== term) return undefined;
     return tracker.groupsConsistent;
   }
-}
-
-function joined(first: readonly Message[], second: readonly Message[]): readonly Message[] {
-  if (first.length === 0) return second;
-  return second.length === 0 ? first : [...first, ...second];
 }
 
 // — for testing/script.ts alone: etcd's scripts deliver one by one what `persisted` takes in at once —

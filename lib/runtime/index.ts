@@ -39,10 +39,11 @@ export type { MemberChange } from "./member-changes.js";
 export type { Addresses, Configuration } from "./members.js";
 export {
   type Logger,
-  type MetricKind,
+  type Metric,
+  type MetricLabels,
   type MetricName,
   type Metrics,
-  metricHelp,
+  metricTable,
   noLogger,
   noMetrics,
   type PromClient,

@@ -54,3 +54,17 @@ export type NodeEvent =
   | { readonly type: "halted"; readonly halt: Halt };
 
 export type NodeEventType = NodeEvent["type"];
+
+/** What a change of members from `before` to `after` is to who watches node `self`. */
+export function memberEvents(
+  before: ReadonlySet<NodeId>,
+  after: ReadonlySet<NodeId>,
+  self: NodeId,
+): readonly NodeEvent[] {
+  const events: NodeEvent[] = [];
+  for (const id of after) if (!before.has(id)) events.push({ type: "member", id, change: "added" });
+  for (const id of before)
+    if (!after.has(id)) events.push({ type: "member", id, change: "removed" });
+  if (before.has(self) && !after.has(self)) events.push({ type: "removed" });
+  return events;
+}

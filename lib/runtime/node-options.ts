@@ -26,12 +26,10 @@ export interface Bootstrap {
   readonly addresses?: Addresses;
 }
 
-/** What may be changed while the node runs. */
-export interface Reloadable {
+/** What may be changed while the node runs; ticks and their length are to be the same at every node, so change them everywhere. */
+export interface Reloadable extends Timing {
   /** When snapshots are taken and how much log stays behind them. */
   readonly snapshotPolicy: SnapshotPolicy;
-  /** Milliseconds of one tick: scales heartbeats and election timeouts alike. Keep it the same at every node. */
-  readonly tickMs: number;
   /** Bytes of one command. Default 1 MiB. */
   readonly proposalBytesMax: number;
   /** Bytes of commands whose end is open at this node, forwarded ones counted apart. Default 64 MiB. */
@@ -91,6 +89,8 @@ export function completeOptions<Result>(options: RaftNodeOptions<Result>): Compl
     random: options.random ?? systemRandom,
     timing,
     tickMs: timing.tickMs,
+    heartbeatTicks: timing.heartbeatTicks,
+    electionTicks: timing.electionTicks,
     snapshotPolicy: options.snapshotPolicy ?? defaultSnapshotPolicy,
     proposalBytesMax: options.proposalBytesMax ?? 1024 * 1024,
     pendingBytesMax: options.pendingBytesMax ?? 64 * 1024 * 1024,
@@ -102,24 +102,43 @@ export function completeOptions<Result>(options: RaftNodeOptions<Result>): Compl
   return complete;
 }
 
+/** The part of `options` that may be changed. */
+export function reloadableOf(options: Reloadable): Reloadable {
+  const { snapshotPolicy, tickMs, heartbeatTicks, electionTicks } = options;
+  const { proposalBytesMax, pendingBytesMax } = options;
+  return {
+    snapshotPolicy,
+    tickMs,
+    heartbeatTicks,
+    electionTicks,
+    proposalBytesMax,
+    pendingBytesMax,
+  };
+}
+
 /** @throws LogboomError `BAD_CONFIG` */
-export function checkReloadable({
-  snapshotPolicy,
-  tickMs,
-  proposalBytesMax,
-  pendingBytesMax,
-}: Reloadable): void {
+export function checkReloadable(settings: Reloadable): void {
+  const { snapshotPolicy, proposalBytesMax, pendingBytesMax } = settings;
   const { entries, bytes, trailing } = snapshotPolicy;
   positive("snapshotPolicy.entries", entries);
   positive("snapshotPolicy.bytes", bytes);
   if (!(Number.isSafeInteger(trailing) && trailing >= 0)) {
     bad("snapshotPolicy.trailing", "be a whole number from 0 on", trailing);
   }
-  positive("tickMs", tickMs);
+  checkTiming(settings);
   positive("proposalBytesMax", proposalBytesMax);
   positive("pendingBytesMax", pendingBytesMax);
   if (proposalBytesMax > pendingBytesMax) {
     bad("proposalBytesMax", `be at most pendingBytesMax (${pendingBytesMax})`, proposalBytesMax);
+  }
+}
+
+function checkTiming({ tickMs, heartbeatTicks, electionTicks }: Timing): void {
+  for (const [name, value] of Object.entries({ tickMs, heartbeatTicks, electionTicks })) {
+    if (!(Number.isSafeInteger(value) && value > 0)) bad(name, "be a whole number above 0", value);
+  }
+  if (heartbeatTicks >= electionTicks) {
+    bad("heartbeatTicks", `be below electionTicks (${electionTicks})`, heartbeatTicks);
   }
 }
 

@@ -21,6 +21,7 @@ import {
   completeOptions,
   type RaftNodeOptions,
   type Reloadable,
+  reloadableOf,
 } from "./node-options.js";
 import { type NodeStatus, statsOf } from "./node-status.js";
 import type { Applied } from "./proposals.js";
@@ -56,17 +57,17 @@ export class RaftNode<Result> {
    */
   static async open<Result>(options: RaftNodeOptions<Result>): Promise<RaftNode<Result>> {
     const complete = completeOptions(options);
-    return new RaftNode(options, await RunningNode.open(complete), complete);
+    return new RaftNode(options, await RunningNode.open(complete), reloadableOf(complete));
   }
 
   private constructor(
     options: RaftNodeOptions<Result>,
     node: RunningNode<Result>,
-    { snapshotPolicy, tickMs, proposalBytesMax, pendingBytesMax }: Reloadable,
+    settings: Reloadable,
   ) {
     this.#options = options;
     this.#node = node;
-    this.#settings = { snapshotPolicy, tickMs, proposalBytesMax, pendingBytesMax };
+    this.#settings = settings;
   }
 
   get id(): NodeId {
@@ -328,12 +329,12 @@ export class RaftNode<Result> {
     return this.#settings;
   }
 
-  /** Changes settings while running. @throws LogboomError `BAD_CONFIG`, leaving all as they were */
+  /** Changes settings while running. @throws LogboomError `BAD_CONFIG`, leaving all as they were; also for ticks while reads go by lease */
   reload(changes: Partial<Reloadable>): Reloadable {
     const settings = { ...this.#settings, ...changes };
     checkReloadable(settings);
-    this.#settings = settings;
     this.#node.reload(settings);
+    this.#settings = settings;
     return settings;
   }
 

@@ -5,24 +5,24 @@
  */
 
 import { concatBytes } from "../base/bytes.js";
-import type { Cancel } from "../base/clock.js";
 import { createEmitter, type Emitter } from "../base/emitter.js";
 import { LogboomError, type Outcome } from "../base/errors.js";
 import type { BasicStatus } from "../core/raw-node.js";
 import { type NodeId, noNode, type SnapshotMetadata, type SoftState } from "../core/types.js";
 import type { Loaded } from "../storage/storage.js";
 import { Announcer } from "./announcer.js";
-import { BareNode, type BareNodeOptions } from "./bare-node.js";
+import { BareNode, type BareNodeOptions, sameTiming, type Timing } from "./bare-node.js";
 import { Conditions } from "./conditions.js";
 import { Contacts } from "./contacts.js";
 import { foundCluster, isEmpty } from "./founding.js";
 import { packFrame, requestFrame, transferFrame } from "./frames.js";
 import { LogLines } from "./log-lines.js";
+import { Measures } from "./measures.js";
 import { carrierOf } from "./member-changes.js";
 import { MemberedMachine } from "./membered-machine.js";
 import { type Configuration, memberIds } from "./members.js";
 import type { MetricName } from "./metrics.js";
-import type { NodeEvent } from "./node-events.js";
+import { memberEvents, type NodeEvent } from "./node-events.js";
 import {
   type Bootstrap,
   bootstrapState,
@@ -30,7 +30,7 @@ import {
   type Reloadable,
 } from "./node-options.js";
 import { Requests } from "./node-requests.js";
-import { type NodeStatus, publishGauges } from "./node-status.js";
+import type { NodeStatus } from "./node-status.js";
 import { Wire } from "./node-wire.js";
 import { aborted } from "./proposals.js";
 import { closed, halted } from "./refusals.js";
@@ -51,7 +51,8 @@ export class RunningNode<Result> {
   readonly #wire: Wire<Result>;
   readonly #conditions = new Conditions();
   readonly #lines: LogLines;
-  readonly #gauges: Cancel;
+  readonly #measures: Measures;
+  #timing: Timing;
   #bare!: BareNode<Result>;
   #softState: SoftState = { role: "follower", leader: noNode };
   #members: ReadonlySet<NodeId> = new Set();
@@ -67,7 +68,7 @@ export class RunningNode<Result> {
       }
       await node.#run(loaded);
     } catch (error) {
-      node.#gauges();
+      node.#measures.close();
       node.#contacts.close();
       throw error;
     }
@@ -78,11 +79,20 @@ export class RunningNode<Result> {
   }
 
   private constructor(options: CompleteOptions<Result>) {
-    const { id, clock, transport, store, address, timing } = options;
-    const electionMs = timing.tickMs * timing.electionTicks;
+    const { id, clock, transport, store, address } = options;
     this.#options = options;
+    this.#timing = options.timing;
+    const electionMs = (): number => this.#timing.tickMs * this.#timing.electionTicks;
     this.#machine = new MemberedMachine(options.machine);
     this.#lines = new LogLines(id, options.logger);
+    this.#contacts = new Contacts(clock, electionMs, (event) => this.#emit(event));
+    this.#measures = new Measures({
+      metrics: options.metrics,
+      clock,
+      leads: () => this.#softState.role === "leader",
+      status: () => this.status(),
+      sinceHeard: (peer) => this.#contacts.sinceHeard(peer),
+    });
     const tell = (to: NodeId, frame: RequestFrame): boolean =>
       transport.send(to, packFrame(requestFrame, encodeRequestFrame(frame)));
     this.requests = new Requests<Result>({
@@ -91,13 +101,14 @@ export class RunningNode<Result> {
       bare: () => this.#bare,
       softState: () => this.#softState,
       configuration: () => this.configuration,
+      electionMs,
       send: tell,
       until: (holds, signal) => this.until(holds, signal),
       checkRunning: (signal) => this.#checkRunning(signal),
     });
     this.#transfers = new Transfers({
       clock,
-      store: store.snapshots,
+      store: this.#measures.arrivals(store.snapshots),
       send: (to, frame) =>
         transport.send(to, packFrame(transferFrame, encodeTransferFrame(frame)), {
           bulk: frame.type === "chunk",
@@ -108,12 +119,13 @@ export class RunningNode<Result> {
       ended: (to, metadata, outcome) => this.#transferEnded(to, metadata, outcome),
       storeFailed: (error) => this.#bare.storeFailed(error),
     });
-    this.#contacts = new Contacts(clock, electionMs, (event) => this.#emit(event));
     this.checks = new StateChecks({
       self: id,
       clock,
       random: options.random,
-      waitMs: 20 * electionMs,
+      get waitMs() {
+        return 20 * electionMs();
+      },
       leads: () => this.#softState.role === "leader",
       leader: () => this.#softState.leader,
       configuration: () => this.configuration,
@@ -133,6 +145,7 @@ export class RunningNode<Result> {
       checks: this.checks,
       transport,
       metrics: options.metrics,
+      measures: this.#measures,
       contacts: this.#contacts,
       requests: this.requests,
       transfers: this.#transfers,
@@ -154,7 +167,7 @@ export class RunningNode<Result> {
         return this.requests.change(carrierOf(id, { type: "addresses", addresses }), 0, undefined);
       },
     });
-    this.#gauges = clock.every(1000, () => publishGauges(options.metrics, this.status()));
+    this.#measures.start();
   }
 
   // — state —
@@ -215,10 +228,11 @@ export class RunningNode<Result> {
     return await this.#bare.snapshot();
   }
 
-  reload({ snapshotPolicy, tickMs, pendingBytesMax }: Reloadable): void {
-    this.#bare.snapshots.policy = snapshotPolicy;
-    this.#bare.setTickMs(tickMs);
-    this.requests.limit(pendingBytesMax);
+  reload(settings: Reloadable): void {
+    if (!sameTiming(settings, this.#timing)) this.#bare.setTiming(settings);
+    this.#timing = settings;
+    this.#bare.snapshots.policy = settings.snapshotPolicy;
+    this.requests.limit(settings.pendingBytesMax);
   }
 
   async bootstrap(bootstrap: Bootstrap): Promise<void> {
@@ -239,7 +253,7 @@ export class RunningNode<Result> {
 
   async #close(): Promise<void> {
     this.#endRequests(closed("unknown"), closed("none"));
-    this.#gauges();
+    this.#measures.close();
     this.#announcer.close();
     this.checks.close();
     this.#contacts.close();
@@ -273,14 +287,15 @@ export class RunningNode<Result> {
   }
 
   #bareOptions(): BareNodeOptions<Result> {
-    const { id, store, clock, random, timing, snapshotPolicy, metrics } = this.#options;
+    const { id, store, clock, random, snapshotPolicy } = this.#options;
+    const measures = this.#measures;
     return {
       id,
-      store,
-      machine: this.#machine,
+      store: measures.store(store),
+      machine: measures.machine(this.#machine),
       clock,
       random,
-      timing,
+      timing: this.#timing,
       snapshotPolicy,
       snapshotBodies: "stored",
       core: {
@@ -297,16 +312,14 @@ export class RunningNode<Result> {
         softState: (state) => this.#onSoftState(state),
         read: (state) => this.requests.read(state),
         readDropped: (context) => this.requests.readDropped(context),
-        stored: (entries, ms) => {
-          metrics.observe("raft_store_logs_seconds", ms / 1000);
-          metrics.observe("raft_store_logs_entries", entries);
-        },
+        ...measures.events(),
         snapshotTaken: (metadata, ms) => {
-          metrics.observe("raft_snapshot_take_seconds", ms / 1000);
+          measures.snapshotTaken(ms);
           this.#emit({ type: "snapshot", action: "taken", metadata, peer: undefined });
           this.#check();
         },
         progressed: () => {
+          measures.progressed(this.#bare.status().commit);
           this.requests.progressed();
           this.#check();
         },
@@ -318,13 +331,9 @@ export class RunningNode<Result> {
   #onSoftState(state: SoftState): void {
     const before = this.#softState;
     this.#softState = state;
-    const { metrics } = this.#options;
     const { term } = this.#bare.status();
     if (state.role !== before.role) {
-      if (state.role === "leader") metrics.count("raft_state_leader_total");
-      else if (state.role === "follower") metrics.count("raft_state_follower_total");
-      else metrics.count("raft_state_candidate_total");
-      if (before.role === "leader") metrics.count("raft_transition_leader_lost_total");
+      this.#measures.role(before.role, state.role, this.#bare);
       this.#emit({ type: "role", role: state.role, term });
     }
     if (state.leader !== before.leader) {
@@ -342,21 +351,17 @@ export class RunningNode<Result> {
     const ids = memberIds(configuration.confState);
     const before = this.#members;
     this.#members = ids;
+    this.#measures.rpc?.keep(ids);
     // A node that is yet to be added knows nobody: it goes by what its transport was opened with.
     if (configuration.addresses.size > 0) transport.setAddresses?.(configuration.addresses);
     this.#emit({ type: "configuration", configuration });
-    for (const added of ids) {
-      if (!before.has(added)) this.#emit({ type: "member", id: added, change: "added" });
-    }
-    for (const gone of before) {
-      if (!ids.has(gone)) this.#emit({ type: "member", id: gone, change: "removed" });
-    }
-    if (before.has(id) && !ids.has(id)) this.#emit({ type: "removed" });
+    for (const event of memberEvents(before, ids, id)) this.#emit(event);
     this.#announcer.look();
     this.#check();
   }
 
   #restored(metadata: SnapshotMetadata): void {
+    this.#measures.restored();
     this.#emit({ type: "snapshot", action: "installed", metadata, peer: undefined });
     this.#configured();
     this.requests.restored(metadata);
@@ -364,7 +369,7 @@ export class RunningNode<Result> {
 
   #transferEnded(to: NodeId, metadata: SnapshotMetadata, outcome: "arrived" | "failed"): void {
     const sent = outcome === "arrived";
-    this.#options.metrics.count(sent ? "raft_snapshots_sent_total" : "raft_snapshots_failed_total");
+    this.#measures.sendingEnded(to, sent);
     this.#emit({ type: "snapshot", action: sent ? "sent" : "failed", metadata, peer: to });
     this.#bare.snapshotEnded(to, outcome);
   }
@@ -378,8 +383,6 @@ export class RunningNode<Result> {
     const halt = { error: this.#halt, status: this.status(), log: this.#lines.last };
     this.#emit({ type: "halted", halt });
   }
-
-  // — small things —
 
   #emit(event: NodeEvent): void {
     this.#events.emit(event);
