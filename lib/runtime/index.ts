@@ -51,7 +51,6 @@ export {
 } from "./metrics.js";
 export type { Halt, NodeEvent, NodeEventType } from "./node-events.js";
 export type {
-  AddressedTransport,
   Bootstrap,
   RaftNodeOptions,
   Reloadable,

@@ -5,7 +5,7 @@ import type { Random } from "../base/random.js";
 import { isNodeId } from "../core/config.js";
 import { type ConfState, emptyConfState, type NodeId, type Term } from "../core/types.js";
 import type { OpenedStore } from "../storage/storage.js";
-import type { Transport } from "../transport/transport.js";
+import type { AddressedTransport } from "../transport/transport.js";
 import { nodeTiming, type Timing } from "./bare-node.js";
 import { type Addresses, addressBytesMax } from "./members.js";
 import { type Logger, type Metrics, noLogger, noMetrics } from "./metrics.js";
@@ -13,11 +13,6 @@ import { defaultSnapshotPolicy, type SnapshotPolicy } from "./snapshots.js";
 import type { StateMachine } from "./state-machine.js";
 import { systemClock } from "./system-clock.js";
 import { systemRandom } from "./system-random.js";
-
-/** A transport that finds peers by address is told where they are, at the start and whenever that changes. */
-export interface AddressedTransport extends Transport {
-  setAddresses?(addresses: Addresses): void;
-}
 
 /** With whom a cluster begins. The same at every node that is given one. */
 export interface Bootstrap {
