@@ -26,7 +26,13 @@ export type {
   StoreMeta,
   StoreOpenOptions,
 } from "../storage/storage.js";
-export type { LinkKind, PeerEvent, SendOptions, Transport } from "../transport/transport.js";
+export type {
+  AddressedTransport,
+  LinkKind,
+  PeerEvent,
+  SendOptions,
+  Transport,
+} from "../transport/transport.js";
 export {
   BareNode,
   type BareNodeEvents,

@@ -51,15 +51,16 @@ async function obey(order) {
       const { user, system } = process.cpuUsage();
       return (user + system) / 1000;
     }
-    case "heap":
+    case "heap": {
+      const { lastIndex, snapshot } = node.status();
+      const log = lastIndex - (snapshot?.index ?? 0);
       // The log in memory goes up and down between two snapshots: what is asked is what stays.
       await node.snapshot();
       globalThis.gc?.();
-      return {
-        heap: process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers,
-        disk: await bytesBelow(join(directory, "member", "wal")),
-        log: node.status().lastIndex - (node.status().snapshot?.index ?? 0),
-      };
+      const { heapUsed, arrayBuffers } = process.memoryUsage();
+      const disk = await bytesBelow(join(directory, "member", "wal"));
+      return { heap: heapUsed, buffers: arrayBuffers, disk, log };
+    }
     case "close":
       await node.close();
       return undefined;

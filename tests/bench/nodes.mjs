@@ -187,14 +187,16 @@ async function idle(children) {
 
 async function soak() {
   const { children, leader } = await startProcesses();
-  /** @type {{ heap: number, log: number, disk: number }[]} at the leader, after each minute */
+  /** @type {{ heap: number, buffers: number, log: number, disk: number }[]} at the leader, after each minute */
   const minutes = [];
   for (let minute = 1; minute <= 10; minute++) {
     const load = await tell(leader, { what: "load", outstanding: 64, ms: 60_000 });
     reportLoad(`minute ${minute}, 64 outstanding`, load);
-    const { heap, log, disk } = await tell(leader, { what: "heap" });
-    minutes.push({ heap, log, disk });
+    const { heap, buffers, log, disk } = await tell(leader, { what: "heap" });
+    minutes.push({ heap, buffers, log, disk });
     report(`heap after minute ${minute}`, heap / 1e6, "MB");
+    report(`buffers after minute ${minute}`, buffers / 1e6, "MB");
+    report(`entries behind the last snapshot after minute ${minute}`, log, "entries");
     report(`log on disk after minute ${minute}`, disk / 1e6, "MB");
   }
   const heaps = minutes.map(({ heap }) => heap);
