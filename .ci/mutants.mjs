@@ -2,7 +2,7 @@
 /**
  * Mutants: `npm run mutants [-- ID …]` plants each bug of tests/sim/mutants.mjs in a copy of the code and looks who finds it.
  *
- * Prints a line for each (mutant, killed by, seeds needed), then the entries without counterpart; the last line is `N killed, N survived`. A
+ * Prints a line for each (mutant, seeds needed, killed by), then the entries without counterpart; the last line is `N killed, N survived`. A
  * change whose text is no longer in the code, or is there twice, is an error. One at a time, and each within a bounded time.
  */
 import { spawn } from "node:child_process";
@@ -28,11 +28,12 @@ async function main() {
   for (const mutant of mutants) mutated(mutant);
   await build(["code"]);
   const count = { killed: 0, survived: 0 };
+  console.log(line("", "mutant", "seeds", "killed by"));
   for (const mutant of mutants) {
     if (wanted.length > 0 && !wanted.includes(mutant.id)) continue;
-    const killer = await hunt(mutant);
-    count[killer === undefined ? "survived" : "killed"]++;
-    console.log(`${mutant.id.padEnd(4)} ${mutant.what.padEnd(66)} ${killer ?? "SURVIVED"}`);
+    const kill = await hunt(mutant);
+    count[kill === undefined ? "survived" : "killed"]++;
+    console.log(line(mutant.id, mutant.what, kill?.seeds ?? "", kill?.killer ?? "SURVIVED"));
   }
   if (wanted.length === 0) {
     for (const [entry, reason] of Object.entries(withoutCounterpart))
@@ -42,17 +43,38 @@ async function main() {
   if (count.survived > 0) process.exitCode = 1;
 }
 
-/** The file's text with the bug in it. @param {Mutant} mutant */
-function mutated({ id, file, find, replace }) {
-  const source = readFileSync(join(root, file), "utf8");
-  const places = source.split(find).length - 1;
-  if (find === "" || places !== 1) {
-    throw new Error(`mutant ${id} no longer applies: its text is in ${file} ${places} times`);
-  }
-  return source.replace(find, () => replace);
+/** @param {string} id @param {string} what @param {string} seeds @param {string} killer */
+function line(id, what, seeds, killer) {
+  return `${id.padEnd(4)} ${what.padEnd(84)} ${seeds.padStart(5)}  ${killer}`;
 }
 
-/** @param {Mutant} mutant @returns {Promise<string | undefined>} */
+/**
+ * The files that a mutant changes, with the bug in them.
+ *
+ * @param {Mutant} mutant @returns {Map<string, string>}
+ */
+export function mutated({ id, file, find, replace, also = [] }) {
+  /** @type {Map<string, string>} */
+  const texts = new Map();
+  for (const change of [{ file, find, replace }, ...also]) {
+    const source = texts.get(change.file) ?? readFileSync(join(root, change.file), "utf8");
+    const places = change.find === "" ? 0 : source.split(change.find).length - 1;
+    if (places !== 1) {
+      throw new Error(
+        `mutant ${id} no longer applies: its text is in ${change.file} ${places} times: ${change.find}`,
+      );
+    }
+    texts.set(
+      change.file,
+      source.replace(change.find, () => change.replace),
+    );
+  }
+  return texts;
+}
+
+/** Who found it, and after how many seeds, where seeds were needed. @typedef {{ killer: string, seeds: string }} Kill */
+
+/** @param {Mutant} mutant @returns {Promise<Kill | undefined>} */
 async function hunt(mutant) {
   if (Array.isArray(mutant.by)) return await huntByTest(mutant, mutant.by);
   const copy = join(copies, mutant.id);
@@ -60,28 +82,33 @@ async function hunt(mutant) {
   mkdirSync(copy, { recursive: true });
   const isCode = (/** @type {string} */ from) => !/\.(d\.ts|map|tsbuildinfo)$/.test(from);
   cpSync(join(root, "dist"), copy, { recursive: true, filter: isCode });
-  const { outputText } = ts.transpileModule(mutated(mutant), {
-    compilerOptions: {
-      target: ts.ScriptTarget.ES2022,
-      module: ts.ModuleKind.ES2022,
-      verbatimModuleSyntax: true,
-    },
-  });
-  writeFileSync(join(copy, mutant.file.replace(/^lib\//, "").replace(/\.ts$/, ".js")), outputText);
+  for (const [file, text] of mutated(mutant)) {
+    const { outputText } = ts.transpileModule(text, {
+      compilerOptions: {
+        target: ts.ScriptTarget.ES2022,
+        module: ts.ModuleKind.ES2022,
+        verbatimModuleSyntax: true,
+      },
+    });
+    writeFileSync(join(copy, file.replace(/^lib\//, "").replace(/\.ts$/, ".js")), outputText);
+  }
   const { code, output } = await run(["tests/sim/hunt.mjs", mutant.by, copy, String(seedsMax)], {});
   rmSync(copy, { recursive: true });
-  if (code === null) return `${mutant.by}: it never ends`;
-  const found = /^KILLED (.*)$/m.exec(output);
-  return found === null ? undefined : `${mutant.by}: ${found[1]}`;
+  if (code === null) return { killer: `${mutant.by}: it never ends`, seeds: "" };
+  const found = /^KILLED (.*)\t(\d*)$/m.exec(output);
+  return found === null
+    ? undefined
+    : { killer: `${mutant.by}: ${found[1]}`, seeds: found[2] ?? "" };
 }
 
-/** @param {Mutant} mutant @param {[string, string]} by */
+/** @param {Mutant} mutant @param {[string, string]} by @returns {Promise<Kill | undefined>} */
 async function huntByTest(mutant, [file, name]) {
   mkdirSync(copies, { recursive: true });
   const planted = join(copies, `${mutant.id}.json`);
   const report = join(copies, `${mutant.id}.report.json`);
   rmSync(report, { force: true });
-  writeFileSync(planted, JSON.stringify({ file: join(root, mutant.file), text: mutated(mutant) }));
+  const files = [...mutated(mutant)].map(([path, text]) => ({ file: join(root, path), text }));
+  writeFileSync(planted, JSON.stringify(files));
   const only = name === "" ? [] : ["-t", name];
   const args = [
     "node_modules/vitest/vitest.mjs",
@@ -99,11 +126,15 @@ async function huntByTest(mutant, [file, name]) {
   ];
   const { code } = await run(args, { LOGBOOM_MUTANT: planted });
   if (code === 0) return undefined;
-  if (!existsSync(report)) return code === null ? `${file}: it never ends` : undefined;
+  if (!existsSync(report)) {
+    return code === null ? { killer: `${file}: it never ends`, seeds: "" } : undefined;
+  }
   const { testResults } = JSON.parse(readFileSync(report, "utf8"));
   for (const { name: where, assertionResults } of testResults) {
     const failed = assertionResults.find((/** @type {any} */ { status }) => status === "failed");
-    if (failed !== undefined) return `${where.slice(root.length)}: ${failed.fullName}`;
+    if (failed !== undefined) {
+      return { killer: `${where.slice(root.length)}: ${failed.fullName}`, seeds: "" };
+    }
   }
   return undefined;
 }
@@ -129,9 +160,11 @@ function run(args, env) {
   });
 }
 
-try {
-  await main();
-} catch (error) {
-  console.error(/** @type {Error} */ (error).message);
-  process.exitCode = 2;
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    await main();
+  } catch (error) {
+    console.error(/** @type {Error} */ (error).message);
+    process.exitCode = 2;
+  }
 }

@@ -36,6 +36,9 @@ import {
   type Term,
 } from "./types.js";
 
+/** Everybody's empty list: never write to it. */
+export const noMessages: readonly Message[] = [];
+
 export class Raft {
   /** Replaced as a whole when ticks change (`RawNode.setTicks`). */
   config: FullConfig;
@@ -77,8 +80,9 @@ export class Raft {
   /** The tick at which that wish is given up: while it stands we acknowledge nothing, and a quorum may need us. */
   requestedSnapshotUntil = 0;
 
-  messages: Message[] = [];
-  held: Message[] = [];
+  // Appended to by `post` and `hold` alone, because the empty list is everybody's.
+  messages: readonly Message[] = noMessages;
+  held: readonly Message[] = noMessages;
   /** Counts how often `messages` was handed out, or its end made one of an earlier term: appends of an earlier round cannot be joined. */
   round = 0;
   readStates: ReadState[] = [];
@@ -89,6 +93,7 @@ export class Raft {
 
   // What may be changed while running.
   checkQuorum: boolean;
+  logBytesMax: number;
   skipBroadcastCommit: boolean;
   batchAppends: boolean;
   priority: number;
@@ -98,6 +103,7 @@ export class Raft {
     this.config = config;
     this.id = config.id;
     this.checkQuorum = config.checkQuorum;
+    this.logBytesMax = config.logBytesMax;
     this.skipBroadcastCommit = config.skipBroadcastCommit;
     this.batchAppends = config.batchAppends;
     this.priority = config.priority;
@@ -201,10 +207,21 @@ export function confState(raft: Raft): ConfState {
 
 /** Puts `message` where it belongs: promises wait for the disk, everything else may leave now (§3.8, §10.2.1). */
 export function send(raft: Raft, message: Message): void {
-  if (!isPromise(raft, message)) raft.messages.push(message);
-  // Mostly there is one, and an empty list that is pushed to makes room for seventeen.
-  else if (raft.held.length === 0) raft.held = [message];
-  else raft.held.push(message);
+  if (isPromise(raft, message)) hold(raft, message);
+  else post(raft, message);
+}
+
+/** For messages that may leave now. */
+export function post(raft: Raft, message: Message): void {
+  if (raft.messages.length === 0) raft.messages = [message];
+  else (raft.messages as Message[]).push(message);
+  if (raft.config.trace !== undefined) traceMessage(raft, "Send", message);
+}
+
+/** For promises: they leave with the write that keeps them. */
+function hold(raft: Raft, message: Message): void {
+  if (raft.held.length === 0) raft.held = [message];
+  else (raft.held as Message[]).push(message);
   if (raft.config.trace !== undefined) traceMessage(raft, "Send", message);
 }
 
@@ -220,7 +237,7 @@ function isPromise(raft: Raft, { type }: Message): boolean {
 
 /** Acknowledges `index` to the leader `to` (which may be ourselves). */
 export function acknowledge(raft: Raft, to: NodeId, index: Index): void {
-  send(raft, appendAccepted(raft.id, to, raft.term, index, reportedCommit(raft)));
+  hold(raft, appendAccepted(raft.id, to, raft.term, index, reportedCommit(raft)));
 }
 
 export function reportedCommit(raft: Raft): Index {
@@ -246,8 +263,9 @@ export function readContext(request: Message): Uint8Array {
 export function stop(raft: Raft, error: LogboomError): void {
   if (raft.stopped !== undefined) return;
   raft.stopped = error;
-  raft.messages = [];
-  raft.held = [];
+  raft.messages = noMessages;
+  raft.held = noMessages;
+  raft.round++;
   raft.readStates = [];
   raft.role = "follower";
   raft.leader = noNode;

@@ -32,7 +32,7 @@ import {
   setGroupCommit,
 } from "./membership.js";
 import { proposalMessage, readIndexMessage, transferLeaderMessage } from "./messages.js";
-import { confState, type Raft } from "./raft.js";
+import { confState, noMessages, type Raft } from "./raft.js";
 import {
   accepted,
   type ProposalFate,
@@ -44,8 +44,9 @@ import {
   type StepResult,
 } from "./results.js";
 import { setTicks, startRaft } from "./roles.js";
+import { settle } from "./settle.js";
 import { type BasicStatus, basicStatus, type Status, status } from "./status.js";
-import { campaignNow, step, stored, tick, ticksUntilDue } from "./step.js";
+import { campaignNow, step, tick, ticksUntilDue } from "./step.js";
 import {
   type ConfChange,
   type ConfChangeV2,
@@ -63,15 +64,8 @@ import { refuseMessage } from "./validation.js";
 
 export type { BasicStatus, PeerStatus, Status } from "./status.js";
 
-const noMessages: readonly Message[] = [];
-
 /** What only `testing/script.ts` may see. */
-interface Internals {
-  readonly raft: Raft;
-  readonly handover: Handover;
-}
-
-let internalsOf: (node: RawNode) => Internals;
+let internalsOf: (node: RawNode) => { readonly raft: Raft; readonly handover: Handover };
 
 export class RawNode {
   readonly #raft: Raft;
@@ -117,8 +111,8 @@ export class RawNode {
 
   /** Proposes one command, or several to be appended together. A follower forwards it, unless that is turned off. */
   propose(data: Uint8Array | readonly Uint8Array[]): ProposeResult {
-    const commands: readonly Uint8Array[] = Array.isArray(data) ? data : [data as Uint8Array];
-    return this.#propose(commands.map((command) => proposedEntry(command)));
+    if (!Array.isArray(data)) return this.#propose([proposedEntry(data as Uint8Array)]);
+    return this.#propose(data.map((command: Uint8Array) => proposedEntry(command)));
   }
 
   /** Proposes a change of membership. It takes effect when it is applied (`applyConfChange`). */
@@ -220,28 +214,16 @@ export class RawNode {
    * @throws InvariantError when `write` is unknown, or was reported before
    */
   persisted(write: Write): readonly Message[] {
-    this.#handover.check(write);
-    let owed = noMessages;
-    for (;;) {
-      const durable = this.#handover.takeDurable(write);
-      if (durable === undefined) break;
-      if (this.#raft.stopped === undefined) owed = [...owed, ...this.#settle(durable)];
-    }
-    return this.#raft.stopped === undefined ? owed : noMessages;
-  }
-
-  /** Counts what waited for a write and is our own; answers what is owed to peers. */
-  #settle({ held, write, term, storedTerm, storedIndex }: Outstanding): readonly Message[] {
     const raft = this.#raft;
-    let own = 0;
-    for (const message of held) {
-      if (message.to !== raft.id) continue;
-      own++;
-      step(raft, message);
-    }
-    stored(raft, term, storedTerm, storedIndex, write.snapshot);
-    if (own === held.length) return noMessages;
-    return own === 0 ? held : held.filter(({ to }) => to !== raft.id);
+    const handover = this.#handover;
+    handover.check(write);
+    let owed = noMessages;
+    let durable: Outstanding;
+    do {
+      durable = handover.takeFirst();
+      if (raft.stopped === undefined) owed = settle(raft, durable, owed);
+    } while (durable.write.id < write.id);
+    return raft.stopped === undefined ? owed : noMessages;
   }
 
   /**
@@ -335,6 +317,11 @@ export class RawNode {
   setApplyBytesMax(bytes: number): void {
     limit("applyBytesMax", bytes, 1);
     this.#raft.log.applyBytesMax = bytes;
+  }
+
+  setLogBytesMax(bytes: number): void {
+    limit("logBytesMax", bytes, 1);
+    this.#raft.logBytesMax = bytes;
   }
 
   /** How many entries apply may run ahead of our disk, where the role allows it. */

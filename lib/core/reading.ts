@@ -24,7 +24,10 @@ export function leaderRead(raft: Raft, request: Message): Refusal | undefined {
 
 /** The first commit of the term: reads that waited for it set out now. */
 export function releasePostponedReads(raft: Raft): void {
-  if (raft.reads.postponed.length === 0 || !hasCommittedInTerm(raft)) return;
+  if (raft.reads.postponed.length > 0 && hasCommittedInTerm(raft)) releasePostponed(raft);
+}
+
+function releasePostponed(raft: Raft): void {
   const requests = raft.reads.postponed;
   raft.reads.postponed = [];
   for (const request of requests) confirmLater(raft, request);

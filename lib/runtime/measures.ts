@@ -7,6 +7,7 @@ import type { Cancel, Clock } from "../base/clock.js";
 import type { Index, NodeId, Role, Term } from "../core/types.js";
 import type { OpenedStore, SnapshotStore } from "../storage/storage.js";
 import type { BareNode, BareNodeEvents } from "./bare-node.js";
+import type { Contacts } from "./contacts.js";
 import { type MachineCall, measuredMachine, measuredStore } from "./measured.js";
 import { isVoter } from "./members.js";
 import { type MetricName, type Metrics, noMetrics } from "./metrics.js";
@@ -28,19 +29,14 @@ const callNames: Readonly<Record<MachineCall, MetricName>> = {
   restoreFrom: "raft_fsm_restore_seconds",
 };
 
-export interface MeasuresOptions {
-  readonly metrics: Metrics;
-  readonly clock: Clock;
-  leads(): boolean;
-  status(): NodeStatus;
-  /** Milliseconds since `peer` was heard. */
-  sinceHeard(peer: NodeId): number | undefined;
-}
-
 export class Measures {
   /** Undefined where nobody is told. */
   readonly rpc: RpcTimes | undefined;
-  readonly #options: MeasuresOptions;
+  readonly #clock: Clock;
+  readonly #metrics: Metrics;
+  readonly #contacts: Pick<Contacts, "sinceHeard">;
+  readonly #status: () => NodeStatus;
+  #leads = false;
   #publishing: Cancel = () => {};
   #publishedAt = 0;
   #loopMs = 0;
@@ -53,20 +49,27 @@ export class Measures {
   #receivingAt: number | undefined;
   readonly #sendingAt = new Map<NodeId, number>();
 
-  constructor(options: MeasuresOptions) {
-    this.#options = options;
-    this.rpc = this.on ? new RpcTimes(options.clock, options.metrics) : undefined;
+  constructor(
+    { clock, metrics }: { readonly clock: Clock; readonly metrics: Metrics },
+    contacts: Pick<Contacts, "sinceHeard">,
+    status: () => NodeStatus,
+  ) {
+    this.#clock = clock;
+    this.#metrics = metrics;
+    this.#contacts = contacts;
+    this.#status = status;
+    this.rpc = this.on ? new RpcTimes(clock, metrics) : undefined;
   }
 
   get on(): boolean {
-    return this.#options.metrics !== noMetrics;
+    return this.#metrics !== noMetrics;
   }
 
   /** Gauges are set from now on. */
   start(): void {
     if (!this.on) return;
-    this.#publishedAt = this.#options.clock.now();
-    this.#publishing = this.#options.clock.every(publishMs, () => this.#publish());
+    this.#publishedAt = this.#clock.now();
+    this.#publishing = this.#clock.every(publishMs, () => this.#publish());
   }
 
   close(): void {
@@ -75,11 +78,11 @@ export class Measures {
 
   machine<M extends StateMachine<unknown>>(machine: M): M {
     if (!this.on) return machine;
-    return measuredMachine(machine, this.#options.clock, (call, ms, count) => {
+    return measuredMachine(machine, this.#clock, (call, ms, count) => {
       this.#machineMs += ms;
       this.#turnMachineMs += ms;
       this.#seconds(callNames[call], ms);
-      const { metrics } = this.#options;
+      const metrics = this.#metrics;
       if (call === "applyBatch") metrics.observe("raft_fsm_apply_batch_num", count);
       if (call === "restore" || call === "restoreFrom") {
         metrics.gauge("raft_fsm_last_restore_duration_seconds", ms / 1000);
@@ -90,7 +93,7 @@ export class Measures {
   /** The store of the node's own log and snapshots. */
   store(store: OpenedStore): OpenedStore {
     if (!this.on) return store;
-    return measuredStore(store, this.#options.clock, {
+    return measuredStore(store, this.#clock, {
       appending: (last) => this.#appending(last),
       created: (ms) => this.#seconds("raft_snapshot_create_seconds", ms),
       persisted: (ms) => this.#seconds("raft_snapshot_persist_seconds", ms),
@@ -102,7 +105,7 @@ export class Measures {
   arrivals(snapshots: SnapshotStore): SnapshotStore {
     return {
       write: (metadata) => {
-        this.#receivingAt = this.#options.clock.now();
+        this.#receivingAt = this.#clock.now();
         return snapshots.write(metadata);
       },
       read: (metadata) => snapshots.read(metadata),
@@ -120,11 +123,11 @@ export class Measures {
   }
 
   sending(to: NodeId): void {
-    this.#sendingAt.set(to, this.#options.clock.now());
+    this.#sendingAt.set(to, this.#clock.now());
   }
 
   sendingEnded(to: NodeId, arrived: boolean): void {
-    const { metrics } = this.#options;
+    const metrics = this.#metrics;
     metrics.count(arrived ? "raft_snapshots_sent_total" : "raft_snapshots_failed_total");
     const at = this.#sendingAt.get(to);
     this.#sendingAt.delete(to);
@@ -149,11 +152,11 @@ export class Measures {
   }
 
   #stored(entries: number, ms: number): void {
-    const { metrics, leads } = this.#options;
+    const metrics = this.#metrics;
     this.#seconds("raft_store_logs_seconds", ms);
     metrics.observe("raft_store_logs_entries", entries);
     if (entries === 0) return;
-    if (leads()) {
+    if (this.#leads) {
       this.#seconds("raft_leader_dispatch_log_seconds", ms);
       metrics.gauge("raft_leader_dispatch_num_logs", entries);
     } else this.#seconds("raft_rpc_append_entries_store_logs_seconds", ms);
@@ -164,8 +167,9 @@ export class Measures {
     role: Role,
     node: Pick<BareNode<unknown>, "id" | "status" | "confState">,
   ): void {
-    const { metrics } = this.#options;
+    const metrics = this.#metrics;
     const { term } = node.status();
+    this.#leads = role === "leader";
     if (role === "leader") {
       this.#leaderTerm = term;
       this.#writes = [];
@@ -187,10 +191,9 @@ export class Measures {
   /** Commit or applied have moved in this turn. */
   progressed(commit: Index): void {
     if (!this.on || commit === this.#commit) return;
-    if (this.#commit > 0)
-      this.#options.metrics.gauge("raft_commit_num_logs", commit - this.#commit);
+    if (this.#commit > 0) this.#metrics.gauge("raft_commit_num_logs", commit - this.#commit);
     this.#commit = commit;
-    const { clock } = this.#options;
+    const clock = this.#clock;
     for (let first = this.#writes[0]; first !== undefined && first.last <= commit; ) {
       this.#seconds("raft_commit_time_seconds", clock.now() - first.at - this.#turnMachineMs);
       this.#writes.shift();
@@ -199,14 +202,15 @@ export class Measures {
   }
 
   #appending(last: Index): void {
-    if (!this.#options.leads()) return;
-    this.#writes.push({ last, at: this.#options.clock.now() });
+    if (!this.#leads) return;
+    this.#writes.push({ last, at: this.#clock.now() });
     if (this.#writes.length > writesMax) this.#writes.shift();
   }
 
   #publish(): void {
-    const { metrics, clock, status, sinceHeard, leads } = this.#options;
-    const now = status();
+    const metrics = this.#metrics;
+    const clock = this.#clock;
+    const now = this.#status();
     publishGauges(metrics, now);
     const passed = clock.now() - this.#publishedAt;
     this.#publishedAt = clock.now();
@@ -216,18 +220,18 @@ export class Measures {
     }
     this.#loopMs = 0;
     this.#machineMs = 0;
-    if (!leads()) return;
+    if (!this.#leads) return;
     for (const voter of now.configuration.confState.voters) {
-      const ms = voter === now.id ? undefined : sinceHeard(voter);
+      const ms = voter === now.id ? undefined : this.#contacts.sinceHeard(voter);
       if (ms !== undefined) this.#seconds("raft_leader_last_contact_seconds", ms);
     }
   }
 
   #since(name: MetricName, at: number, labels?: { readonly peer_id: string }): void {
-    this.#options.metrics.observe(name, (this.#options.clock.now() - at) / 1000, labels);
+    this.#metrics.observe(name, (this.#clock.now() - at) / 1000, labels);
   }
 
   #seconds(name: MetricName, ms: number): void {
-    this.#options.metrics.observe(name, ms / 1000);
+    this.#metrics.observe(name, ms / 1000);
   }
 }

@@ -1,6 +1,6 @@
 /** What may be observed of a running node. Listeners are called after the fact and never hold the node up. */
 import type { LogboomError } from "../base/errors.js";
-import type { NodeId, Role, SnapshotMetadata, Term } from "../core/types.js";
+import type { Index, NodeId, Role, SnapshotMetadata, Term } from "../core/types.js";
 import type { Configuration } from "./members.js";
 import type { NodeStatus } from "./node-status.js";
 import type { StateVerdict } from "./state-check.js";
@@ -49,9 +49,13 @@ export type NodeEvent =
       readonly metadata: SnapshotMetadata;
       readonly peer: NodeId | undefined;
     }
+  /** From the entry at `index` on commands are run as of machine version `version`. */
+  | { readonly type: "activated"; readonly version: number; readonly index: Index }
   /** Replicas differ: at the leader that found it, and at each that restores because of it. */
   | { readonly type: "diverged"; readonly verdict: StateVerdict }
-  | { readonly type: "halted"; readonly halt: Halt };
+  | { readonly type: "halted"; readonly halt: Halt }
+  /** The last one: `close` was called. */
+  | { readonly type: "closed" };
 
 export type NodeEventType = NodeEvent["type"];
 

@@ -10,18 +10,18 @@ import type { PeerEvent, Transport } from "../transport/transport.js";
 import type { BareNode } from "./bare-node.js";
 import type { Contacts } from "./contacts.js";
 import { packFrame, raftFrame, requestFrame, transferFrame, unpackFrame } from "./frames.js";
+import type { Guards } from "./guards.js";
 import type { Measures } from "./measures.js";
 import type { Metrics } from "./metrics.js";
 import type { NodeEvent } from "./node-events.js";
 import type { Requests } from "./node-requests.js";
+import { Repetitions } from "./repetitions.js";
 import {
   decodeRequestFrame,
   encodeRequestFrame,
   type Request,
   type RequestFrame,
 } from "./requests.js";
-import type { StateChecks } from "./state-checks.js";
-import { decodeTransferFrame } from "./transfer-frames.js";
 import type { Transfers } from "./transfers.js";
 
 /** Appends above so many bytes travel as bulk, behind heartbeats and votes. */
@@ -34,7 +34,7 @@ export interface WireParts<Result> {
   readonly contacts: Contacts;
   readonly requests: Requests<Result>;
   readonly transfers: Transfers;
-  readonly checks: StateChecks;
+  readonly guards: Guards;
   bare(): BareNode<Result>;
   members(): ReadonlySet<NodeId>;
   running(): boolean;
@@ -43,6 +43,7 @@ export interface WireParts<Result> {
 
 export class Wire<Result> {
   readonly #parts: WireParts<Result>;
+  readonly #repetitions = new Repetitions();
   /** Frames that were malformed, or from whom they must not be. */
   refused = 0;
 
@@ -65,6 +66,10 @@ export class Wire<Result> {
     return false;
   }
 
+  configured(): void {
+    this.#repetitions.keep(this.#parts.members());
+  }
+
   link(event: PeerEvent): void {
     const { peer } = event;
     const up = event.type === "up";
@@ -74,6 +79,7 @@ export class Wire<Result> {
       this.#parts.requests.unreachable(peer);
       this.#parts.transfers.unreachable(peer);
     }
+    this.#parts.guards.linked(peer, up);
     const reason = event.type === "down" ? event.reason : undefined;
     this.#parts.emit({ type: "link", peer, up, reason });
   }
@@ -88,8 +94,7 @@ export class Wire<Result> {
         const messages = rpc?.decoding("raft", body, decodeMessages) ?? decodeMessages(body);
         this.#onMessages(from, messages);
       } else if (kind === requestFrame) this.#onRequest(from, decodeRequestFrame(body));
-      else if (kind === transferFrame)
-        this.#parts.transfers.receive(from, decodeTransferFrame(body));
+      else if (kind === transferFrame) this.#parts.transfers.receive(from, body);
       else throw new DecodeError(`a frame of kind ${kind}, which this node does not speak`);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
@@ -110,23 +115,25 @@ export class Wire<Result> {
   }
 
   #onRequest(from: NodeId, frame: RequestFrame): void {
-    if (frame.type === "state") {
-      this.#parts.checks.answered(from, frame.hash);
-      return;
-    }
-    if (frame.type === "diverged") {
-      this.#parts.checks.told(from, frame.id);
-      return;
-    }
-    if (frame.type !== "request") {
-      this.#parts.requests.answered(from, frame);
-      return;
-    }
+    const { guards, requests } = this.#parts;
+    if (frame.type === "request") this.#serve(from, frame);
+    else if (frame.type === "about") guards.about(from, frame);
+    else if (frame.type === "state") guards.checks.answered(from, frame.hash);
+    else if (frame.type === "diverged") guards.checks.told(from, frame.id);
+    else if (frame.type === "check") guards.checks.askedToCheck(from);
+    else requests.answered(from, frame);
+  }
+
+  #serve(from: NodeId, frame: Extract<RequestFrame, { type: "request" }>): void {
     const { id } = frame;
     // Only members are served: anybody else may be linked, but has no say.
-    const answer = this.#parts.members().has(from) ? this.#answer(id, frame.request) : undefined;
-    if (answer === undefined) this.refused += 1;
-    else this.#parts.transport.send(from, packFrame(requestFrame, encodeRequestFrame(answer)));
+    if (!this.#parts.members().has(from)) {
+      this.refused += 1;
+      return;
+    }
+    if (!this.#repetitions.isNew(from, id)) return;
+    const answer = this.#answer(id, frame.request);
+    this.#parts.transport.send(from, packFrame(requestFrame, encodeRequestFrame(answer)));
   }
 
   #answer(id: number, request: Request): RequestFrame {

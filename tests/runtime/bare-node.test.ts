@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import { LogboomError } from "../../lib/base/errors.js";
 import { seededRandom } from "../../lib/base/random.js";
 import { encodeMessages } from "../../lib/codec/raftpb.js";
-import { appendAccepted } from "../../lib/core/messages.js";
-import type { Message } from "../../lib/core/types.js";
+import { appendAccepted, appendRejected } from "../../lib/core/messages.js";
+import { type Message, noBytes } from "../../lib/core/types.js";
 import { BareNode } from "../../lib/runtime/bare-node.js";
 import type { AppliedEntry, StateMachine } from "../../lib/runtime/state-machine.js";
 import {
@@ -37,6 +37,7 @@ async function settle(): Promise<void> {
 async function openNode(
   medium: MemoryMedium,
   change: (store: OpenedStore) => OpenedStore = (store) => store,
+  snapshotBodies: "inline" | "stored" = "inline",
 ): Promise<{
   node: BareNode<number>;
   machine: Adder;
@@ -55,7 +56,8 @@ async function openNode(
     clock: new VirtualClock(),
     random: seededRandom(1),
     timing: { tickMs: 50, heartbeatTicks: 1, electionTicks: 10 },
-    snapshotPolicy: { entries: 10, bytes: 1_000_000, trailing: 3 },
+    snapshotPolicy: { entries: 10, bytes: 1_000_000, trailingEntries: 3, retained: 1 },
+    snapshotBodies,
     found: () => new TextEncoder().encode("0"),
     events: {
       send: (_to, message) => sent.push(message) > 0,
@@ -74,8 +76,9 @@ async function openNode(
 async function openLeader(
   medium: MemoryMedium,
   change?: (store: OpenedStore) => OpenedStore,
+  snapshotBodies?: "inline" | "stored",
 ): ReturnType<typeof openNode> {
-  const opened = await openNode(medium, change);
+  const opened = await openNode(medium, change, snapshotBodies);
   opened.node.campaign();
   await settle();
   return opened;
@@ -137,6 +140,36 @@ describe("a node", () => {
     again.node.propose(new Uint8Array([1]));
     await settle();
     expect(again.machine.sum).toBe(13);
+  });
+
+  it("sends a stored snapshot with the configuration of its own index, whatever has changed since", async () => {
+    const { node, sent } = await openLeader(createMemoryMedium(), undefined, "stored");
+    const add = async (nodeId: number): Promise<void> => {
+      const changes = [{ type: "ConfChangeAddLearnerNode" as const, nodeId }];
+      node.proposeConfChange({ transition: "auto", changes, context: noBytes, unknown: undefined });
+      await settle();
+    };
+    await add(2);
+    const taken = await node.snapshot();
+    await add(3);
+    const probe = sent.findLast(({ type, to }) => type === "MsgApp" && to === 2);
+    if (probe === undefined) throw new Error("a new member is probed");
+    const refusal = appendRejected({
+      from: 2,
+      to: 1,
+      term: probe.term,
+      rejected: probe.index,
+      hintIndex: 0,
+      hintTerm: 0,
+      commit: 0,
+      requestSnapshot: 0,
+    });
+    node.receive(2, encodeMessages([refusal]));
+    await settle();
+    const offered = sent.find(({ type }) => type === "MsgSnap")?.snapshot?.metadata;
+    expect(offered).toEqual(taken);
+    expect(offered?.confState.learners).toEqual([2]);
+    expect(node.confState.learners).toEqual([2, 3]);
   });
 
   it("refuses messages in another's name, and counts them", async () => {

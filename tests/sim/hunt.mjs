@@ -1,6 +1,7 @@
-/** Hunts one planted bug, in a copy of the compiled code: `node tests/sim/hunt.mjs sim|torture DIR SEEDS`. Used by .ci/mutants.mjs. */
+/** Hunts one planted bug, in a copy of the compiled code: `node tests/sim/hunt.mjs sim|explorer|torture DIR SEEDS`. Used by .ci/mutants.mjs. */
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { scopes } from "./scopes.mjs";
 
 process.env.NODE_ENV = "production";
 const [how = "", dir = "", seeds = "0"] = process.argv.slice(2);
@@ -10,7 +11,10 @@ async function bySimulator() {
   const { simulate } = await load("simulator.js");
   for (let seed = 1; seed <= Number(seeds); seed++) {
     const { violation } = simulate({ seed });
-    if (violation !== undefined) return `${violation.invariant}, ${seed} seeds`;
+    if (violation === undefined) continue;
+    const { invariant, message } = violation;
+    const own = invariant === "assertion" || invariant === "exception";
+    return `${own ? message.split("\n")[0] : invariant}\t${seed}`;
   }
   return undefined;
 }
@@ -28,14 +32,31 @@ async function byTorture() {
       );
       await tortureByDamage(options, true, counts);
     } catch (error) {
-      return `${/** @type {Error} */ (error).message}, ${seed} seeds`;
+      return `${/** @type {Error} */ (error).message.split("\n")[0]}\t${seed}`;
     }
     if (counts.lost + counts.silent > 0) {
-      return `${counts.lost} acknowledged writes lost, ${counts.silent} silent faults in ${counts.cases} cases`;
+      return `${counts.lost} acknowledged writes lost, ${counts.silent} silent faults in ${counts.cases} cases\t${seed}`;
     }
   }
   return undefined;
 }
 
-const found = how === "sim" ? await bySimulator() : await byTorture();
+async function byExplorer() {
+  const { explore } = await load("explorer.js");
+  for (const { name, scope } of scopes) {
+    try {
+      explore(scope);
+    } catch (error) {
+      return `${name}: ${/** @type {Error} */ (error).message.split(";")[0]}\t`;
+    }
+  }
+  return undefined;
+}
+
+const hunts = new Map([
+  ["sim", bySimulator],
+  ["explorer", byExplorer],
+  ["torture", byTorture],
+]);
+const found = await hunts.get(how)?.();
 console.log(found === undefined ? "SURVIVED" : `KILLED ${found}`);

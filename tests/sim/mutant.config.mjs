@@ -1,10 +1,11 @@
-/** The suite with one planted bug: the file named in LOGBOOM_MUTANT is read as it says. Used by .ci/mutants.mjs. */
+/** The suite with one planted bug: files named in LOGBOOM_MUTANT are read as it says. Used by .ci/mutants.mjs. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 import { sourceAlias } from "../../.ci/source-alias.mjs";
 
-const { file, text } = JSON.parse(readFileSync(process.env.LOGBOOM_MUTANT ?? "", "utf8"));
+/** @type {{ file: string, text: string }[]} */
+const planted = JSON.parse(readFileSync(process.env.LOGBOOM_MUTANT ?? "", "utf8"));
 
 export default defineConfig({
   root: fileURLToPath(new URL("../..", import.meta.url)),
@@ -13,7 +14,8 @@ export default defineConfig({
     {
       name: "mutant",
       enforce: "pre",
-      load: (/** @type {string} */ id) => (id.split("?")[0] === file ? text : undefined),
+      load: (/** @type {string} */ id) =>
+        planted.find(({ file }) => id.split("?")[0] === file)?.text,
     },
   ],
   test: {
