@@ -175,11 +175,14 @@ export class RaftLog {
   /** Appends `entries` from position `skip` on, dropping what we hold at and after the first of them. */
   #truncateAndAppend(entries: readonly Entry[], skip: number): void {
     const from = (entries[skip] as Entry).index;
-    assert(
-      from > this.committed && from <= this.lastIndex + 1,
-      "append behind the commit index or beyond the log's end",
-      { from, committed: this.committed, last: this.lastIndex },
-    );
+    assert(from > this.committed, "append behind the commit index", {
+      from,
+      committed: this.committed,
+    });
+    assert(from <= this.lastIndex + 1, "append beyond the log's end", {
+      from,
+      last: this.lastIndex,
+    });
     if (from <= this.lastIndex) this.#truncate(from);
     this.#entries.append(entries, skip);
     this.lastIndex = this.#entries.lastIndex;

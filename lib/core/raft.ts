@@ -36,6 +36,12 @@ import {
   type Term,
 } from "./types.js";
 
+export interface ForwardedRead {
+  readonly context: Uint8Array;
+  /** The tick at which it was passed on. */
+  readonly sentAt: number;
+}
+
 /** Everybody's empty list: never write to it. */
 export const noMessages: readonly Message[] = [];
 
@@ -73,8 +79,8 @@ export class Raft {
   /** Payload bytes of entries that a leader appended and nobody applied yet. */
   uncommittedBytes = 0;
   readonly reads: ReadQueue = new ReadQueue();
-  /** Contexts of reads passed on to the leader and not answered. */
-  forwardedReads: Uint8Array[] = [];
+  /** Reads passed on to the leader and not answered, oldest first. */
+  forwardedReads: ForwardedRead[] = [];
   /** We have asked the leader for a snapshot at least this new; 0 = no. */
   requestedSnapshot: Index = 0;
   /** The tick at which that wish is given up: while it stands we acknowledge nothing, and a quorum may need us. */
@@ -250,7 +256,7 @@ export function dropReads(raft: Raft): void {
     if (request.from === raft.id) raft.droppedReads.push(readContext(request));
   }
   if (raft.forwardedReads.length > 0) {
-    raft.droppedReads.push(...raft.forwardedReads);
+    for (const { context } of raft.forwardedReads) raft.droppedReads.push(context);
     raft.forwardedReads = [];
   }
 }

@@ -19,7 +19,7 @@ import { checkQuorum, stepLeader } from "./leader.js";
 import { appliedTo } from "./membership.js";
 import { campaignTransfer } from "./messages.js";
 import { acknowledge, type Raft, traceMessage } from "./raft.js";
-import { beat } from "./reading.js";
+import { beat, giveUpOverdueReads } from "./reading.js";
 import type { Refusal } from "./results.js";
 import { becomeFollower } from "./roles.js";
 import { type Index, type Message, noNode, type Term } from "./types.js";
@@ -187,6 +187,7 @@ export function tick(raft: Raft): void {
   if (raft.voteBlackout > 0) raft.voteBlackout--;
   raft.electionElapsed++;
   if (raft.now >= raft.requestedSnapshotUntil) raft.requestedSnapshot = 0;
+  if (raft.forwardedReads.length > 0) giveUpOverdueReads(raft);
   if (raft.role === "leader") tickLeader(raft);
   else if (raft.promotable && raft.electionElapsed >= raft.electionTimeout) {
     raft.electionElapsed = 0;

@@ -41,6 +41,8 @@ export class Measures {
   #publishedAt = 0;
   #loopMs = 0;
   #machineMs = 0;
+  /** The last one's. */
+  #restoreMs: number | undefined;
   /** Of this turn alone. */
   #turnMachineMs = 0;
   #commit: Index = 0;
@@ -84,9 +86,7 @@ export class Measures {
       this.#seconds(callNames[call], ms);
       const metrics = this.#metrics;
       if (call === "applyBatch") metrics.observe("raft_fsm_apply_batch_num", count);
-      if (call === "restore" || call === "restoreFrom") {
-        metrics.gauge("raft_fsm_last_restore_duration_seconds", ms / 1000);
-      }
+      if (call === "restore" || call === "restoreFrom") this.#restoreMs = ms;
     });
   }
 
@@ -212,6 +212,9 @@ export class Measures {
     const clock = this.#clock;
     const now = this.#status();
     publishGauges(metrics, now);
+    if (this.#restoreMs !== undefined) {
+      metrics.gauge("raft_fsm_last_restore_duration_seconds", this.#restoreMs / 1000);
+    }
     const passed = clock.now() - this.#publishedAt;
     this.#publishedAt = clock.now();
     if (passed > 0) {

@@ -4,7 +4,7 @@
  * Not here: the public face and its checks (raft-node.ts).
  */
 import { createEmitter, type Emitter } from "../base/emitter.js";
-import { LogboomError } from "../base/errors.js";
+import { LogboomError, type Outcome } from "../base/errors.js";
 import type { BasicStatus } from "../core/raw-node.js";
 import { type NodeId, noNode, type SnapshotMetadata, type SoftState } from "../core/types.js";
 import type { Loaded } from "../storage/storage.js";
@@ -13,7 +13,7 @@ import { BareNode, type BareNodeOptions, sameTiming, type Timing } from "./bare-
 import { closeEach } from "./closing.js";
 import { Conditions } from "./conditions.js";
 import { Contacts } from "./contacts.js";
-import { foundCluster, isEmpty } from "./founding.js";
+import { isEmpty } from "./founding.js";
 import { packFrame, requestFrame } from "./frames.js";
 import { Guards } from "./guards.js";
 import { Life } from "./life.js";
@@ -23,6 +23,7 @@ import { carrierOf } from "./member-changes.js";
 import { MemberedMachine } from "./membered-machine.js";
 import { type Configuration, memberIds } from "./members.js";
 import { memberEvents, type NodeEvent } from "./node-events.js";
+import { foundWith } from "./node-founding.js";
 import {
   type Bootstrap,
   bootstrapState,
@@ -63,7 +64,7 @@ export class RunningNode<Result> {
     try {
       let loaded = await options.store.storage.load();
       if (isEmpty(loaded) && options.bootstrap !== undefined) {
-        loaded = await node.#found(options.bootstrap);
+        loaded = await foundWith(options, node.#machine, options.bootstrap);
       }
       await node.#run(loaded);
     } catch (error) {
@@ -194,14 +195,18 @@ export class RunningNode<Result> {
   }
 
   /** Resolves when `holds`, which is looked at whenever something has happened. */
-  async until(holds: () => boolean, signal: AbortSignal | undefined): Promise<void> {
-    this.#life.check(signal, "unknown");
-    return await this.#conditions.wait(holds, signal);
+  async until(
+    holds: () => boolean,
+    signal: AbortSignal | undefined,
+    outcome: Outcome = "unknown",
+  ): Promise<void> {
+    this.#life.check(signal, outcome);
+    return await this.#conditions.wait(holds, signal, outcome);
   }
 
   async snapshot(): Promise<SnapshotMetadata | undefined> {
     this.#life.check(undefined);
-    await this.until(() => !this.#bare.snapshots.taking, undefined);
+    await this.until(() => !this.#bare.snapshots.taking, undefined, "none");
     const taken = await this.#bare.snapshot();
     this.#life.check(undefined, "unknown");
     return taken;
@@ -223,7 +228,7 @@ export class RunningNode<Result> {
     }
     await this.#bare.close();
     try {
-      await this.#run(await this.#found(bootstrap));
+      await this.#run(await foundWith(this.#options, this.#machine, bootstrap));
     } catch (error) {
       this.#failed(error);
       throw error;
@@ -238,7 +243,7 @@ export class RunningNode<Result> {
   /** Everything is closed, whatever of it fails; the first failure is passed on. */
   async #close(): Promise<void> {
     this.#life.close();
-    this.#endRequests(closed("unknown"), closed("none"));
+    this.#endRequests(closed);
     this.#measures.close();
     this.guards.close(closed("unknown"));
     this.#announcer.close();
@@ -267,8 +272,8 @@ export class RunningNode<Result> {
     );
   }
 
-  #endRequests(error: LogboomError, untouched: LogboomError): void {
-    this.requests.close(error, untouched);
+  #endRequests(error: (outcome: Outcome) => LogboomError): void {
+    this.requests.close(error("unknown"), error("none"));
     this.#conditions.close(error);
   }
 
@@ -279,12 +284,6 @@ export class RunningNode<Result> {
     this.#configured();
     this.#bare.start();
     if (this.#life.halt !== undefined) throw causeOf(this.#life.halt);
-  }
-
-  async #found(bootstrap: Bootstrap): Promise<Loaded> {
-    const confState = bootstrapState(bootstrap, this.#options.id);
-    const body = this.#machine.found(bootstrap.addresses ?? new Map());
-    return await foundCluster(this.#options.store, confState, noNode, body);
   }
 
   #bareOptions(): BareNodeOptions<Result> {
@@ -383,7 +382,7 @@ export class RunningNode<Result> {
     const stopped = this.#life.stop(error);
     if (stopped === undefined) return;
     this.#options.logger.error({ err: error }, "the node has stopped");
-    this.#endRequests(stopped, halted(error, "none"));
+    this.#endRequests((outcome) => halted(error, outcome));
     this.guards.close(stopped);
     if (this.#bare === undefined) return;
     const halt = { error: stopped, status: this.status(), log: this.#lines.last };
