@@ -83,7 +83,8 @@ export class Pacemaker {
     const ticks = this.#options.ticksUntilDue();
     const at = this.#countedAt + ticks * this.#tickMs;
     if (now + timerMs >= at) {
-      const heldUp = now - at > this.#tickMs;
+      // A page's timers come with its beats, up to a tick late.
+      const heldUp = now - at > 2 * this.#tickMs;
       this.#countedAt = heldUp ? now : at;
       this.#options.due(heldUp && ticks > 1 ? ticks - 1 : ticks);
     }
