@@ -22,7 +22,7 @@ import { createCounter, leaderOf, load } from "./load.mjs";
 const loadMs = 4000;
 const idleMs = 30_000;
 /** After a load, until the engine has given back the memory that it took. */
-const settleMs = 10_000;
+const settleMs = 30_000;
 /** Loads and bare flushes take turns so often, because a disk is not the same from second to second. */
 const rounds = 5;
 const parts = process.argv.slice(2);
