@@ -142,7 +142,7 @@ export class WalLog {
     }
     if (snapshot !== undefined) {
       this.runs = new TermRuns(after.compacted);
-      this.named = [...this.named, snapshot.metadata];
+      this.name(snapshot.metadata);
     }
     for (const { index, term } of entries) this.runs.set(index, term);
     const state =
@@ -174,7 +174,7 @@ export class WalLog {
     const state = { ...hardState, commit: Math.max(hardState.commit, plan.commit) };
     const after = { ...this.shape, hardState: state, compacted: this.runs.compacted };
     this.shape = after;
-    this.named = [...this.named, snapshot];
+    this.name(snapshot);
     this.commitWaits = false;
     await this.run({
       encode(writer) {
@@ -205,6 +205,13 @@ export class WalLog {
     await this.supply.close();
     await this.file.handle.close();
     await this.mark.close();
+  }
+
+  /** Of those that are older, names are kept while there is a body. */
+  private name(snapshot: SnapshotMetadata): void {
+    const { snapshots } = this.setup;
+    const kept = this.named.filter((one) => one.index >= snapshot.index || snapshots.has(one));
+    this.named = [...kept, snapshot];
   }
 
   private run(task: Omit<Task, "done" | "failed">): Promise<void> {
