@@ -33,6 +33,8 @@ export interface Promised {
   term: Term;
   /** Candidate by term. */
   readonly votes: Map<Term, NodeId>;
+  /** The last entry it acknowledged and was not made to drop since; index 0: none. */
+  acknowledged: { readonly index: Index; readonly term: Term };
 }
 
 export class Ledger {
@@ -65,7 +67,7 @@ export class Ledger {
   promised(id: NodeId): Promised {
     let promised = this.#promised.get(id);
     if (promised === undefined) {
-      promised = { term: 0, votes: new Map() };
+      promised = { term: 0, votes: new Map(), acknowledged: { index: 0, term: 0 } };
       this.#promised.set(id, promised);
     }
     return promised;
@@ -116,6 +118,16 @@ export class Ledger {
   /** The configuration before the latest one. */
   get previousConf(): ConfState | undefined {
     return this.#confAt[this.#confAt.length - 2]?.conf;
+  }
+
+  /** The newest configuration that leaders of earlier terms committed. */
+  confBefore(term: Term): ConfState {
+    for (let at = this.#confAt.length - 1; at > 0; at--) {
+      const known = this.#confAt[at];
+      const byTerm = known === undefined ? undefined : this.committed.get(known.index)?.byTerm;
+      if (known !== undefined && byTerm !== undefined && byTerm < term) return known.conf;
+    }
+    return this.#confAt[0]?.conf ?? emptyConfState;
   }
 
   confAt(index: Index): ConfState {
