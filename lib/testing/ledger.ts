@@ -53,6 +53,8 @@ export class Ledger {
   readonly states: Map<Index, { readonly hash: number; readonly by: NodeId }> = new Map();
   readonly outcomes: Map<Index, { readonly hash: number; readonly by: NodeId }> = new Map();
   readonly sometimes: Map<string, number> = new Map();
+  /** That were sent. */
+  messages = 0;
 
   constructor(base: { readonly index: Index; readonly term: Term }, conf: ConfState) {
     this.base = base;

@@ -168,6 +168,7 @@ export class Observer {
 
   sending(node: ObservedNode, message: Message): void {
     const eye = this.#eye(node);
+    this.ledger.messages++;
     upkeep.silentAfterFailure(node.id, node.failed);
     check.saidIsDurable(this.ledger, eye, message);
     upkeep.acknowledges(this.ledger, eye, message);
