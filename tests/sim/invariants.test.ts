@@ -635,7 +635,7 @@ describe("once everything is healed", () => {
   });
 
   it("L7: terms go on growing", () => {
-    expect(live.termsMax(50, 100, 60)).toBe(3);
+    expect(live.termsMax(50, 100, 60)).toBe(10);
     expect(live.termsMax(400, 100, 60)).toBe(60);
     live.termsSettle(4, 7, 3);
     breaks("L7", () => live.termsSettle(4, 8, 3));
