@@ -29,17 +29,18 @@ async function work() {
   // Commands are not watched for clocks and dice here: replicas that differ show that as well, and 20 times faster.
   process.env.NODE_ENV = "production";
   const { dist } = workerData;
-  const [{ emptyBatch, runSeed }] = await load(dist);
-  parentPort?.on("message", ({ from, count }) => {
+  const [{ emptyBatch, runSeedAll }] = await load(dist);
+  const run = async (/** @type {{ from: number, count: number }} */ { from, count }) => {
     const batch = emptyBatch();
-    for (let seed = from; seed < from + count; seed++) runSeed(batch, { seed });
+    for (let seed = from; seed < from + count; seed++) await runSeedAll(batch, { seed });
     parentPort?.postMessage({
       seeds: batch.seeds,
       events: batch.events,
       sometimes: [...batch.sometimes],
       failures: batch.failures.map((/** @type {any} */ failure) => report(failure)),
     });
-  });
+  };
+  parentPort?.on("message", (chunk) => void run(chunk));
 }
 
 /** @param {any} failure @param {string} [again]  what runs it again; a script of the corpus is not what its seed draws */
@@ -84,8 +85,8 @@ async function main() {
   const { seeds, seed, workers, shrink, dist: given } = readArguments();
   if (given === "") await build(["code"]);
   const dist = given === "" ? join(root, "dist") : given;
-  const [{ emptyBatch, neverHappened }, shrinking, { simulate }] = await load(dist);
-  let violations = runCorpus(simulate);
+  const [{ emptyBatch, neverHappened }, shrinking, { simulateAll }] = await load(dist);
+  let violations = await runCorpus(shrinking);
   const total = emptyBatch();
   const began = performance.now();
   const failures = await runAll({ seeds, seed, workers, dist }, total);
@@ -93,7 +94,7 @@ async function main() {
   for (const { text } of failures) console.log(text);
   violations += failures.length;
   process.env.NODE_ENV = "production";
-  if (shrink) for (const failure of failures) keep(failure, simulate, shrinking);
+  if (shrink) for (const failure of failures) await keep(failure, simulateAll, shrinking);
   const missing = neverHappened(total);
   for (const what of missing) console.log(`never happened in ${seeds} seeds: ${what}`);
   violations += missing.length;
@@ -109,14 +110,13 @@ async function main() {
   if (violations > 0) process.exitCode = 1;
 }
 
-/** @param {(input: any) => any} simulate */
-function runCorpus(simulate) {
+/** @param {any} shrinking */
+async function runCorpus({ replay }) {
   let failed = 0;
   for (const file of readdirSync(corpus)
     .filter((name) => name.endsWith(".json"))
     .sort()) {
-    const { seed, script } = JSON.parse(readFileSync(join(corpus, file), "utf8"));
-    const result = simulate({ seed, script });
+    const result = await replay(JSON.parse(readFileSync(join(corpus, file), "utf8")));
     if (result.violation === undefined) continue;
     failed++;
     console.log(`${file}\n${report(result, "npm run sim -- --seeds 0").text}`);
@@ -163,15 +163,19 @@ async function runAll({ seeds, seed, workers, dist }, total) {
   return failures.sort((a, b) => a.seed - b.seed);
 }
 
-/** @param {{ seed: number }} failure @param {(input: any) => any} simulate @param {any} shrinking */
-function keep({ seed }, simulate, { shrink }) {
-  const failing = simulate({ seed });
+/** @param {{ seed: number }} failure @param {(input: any) => Promise<any>} simulateAll @param {any} shrinking */
+async function keep({ seed }, simulateAll, { shrink }) {
+  const failing = await simulateAll({ seed });
   if (failing.violation === undefined) return;
-  const script = shrink(failing, { seed });
+  const script = await shrink(failing, { seed });
+  const { environment } = failing.options;
   const { invariant, message } = failing.violation;
   const name = createHash("sha256").update(JSON.stringify(script)).digest("hex").slice(0, 8);
   const file = join(corpus, `${invariant}-${name}.json`);
-  writeFileSync(file, `${JSON.stringify({ seed, invariant, found: message, script }, null, 2)}\n`);
+  writeFileSync(
+    file,
+    `${JSON.stringify({ seed, environment, invariant, found: message, script }, null, 2)}\n`,
+  );
   console.log(`${failing.script.length} lines shortened to ${script.length}: ${file}`);
 }
 

@@ -73,7 +73,7 @@ const node = await RaftNode.open({
   address,
   // A node that joins has nothing yet: it dials the command line's addresses, and is told the rest once it is added.
   ...(flags.join ? {} : { bootstrap: { voters: [...addresses.keys()], addresses } }),
-  snapshotPolicy: { entries: 10_000, bytes: 16_000_000, trailing: 5_000 },
+  snapshotPolicy: { entries: 10_000, trailingEntries: 5_000 },
 });
 
 async function answer(request, body, signal) {

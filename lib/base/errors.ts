@@ -30,6 +30,7 @@ export type ErrorCode =
   | "STORE_WENT_BACK"
   | "TOO_LARGE"
   | "TOO_MUCH_LOG"
+  | "UPGRADE_NEEDED"
   | "WRONG_MACHINE";
 
 /** `"none"`: nothing happened, retrying is safe. `"unknown"`: it may have happened, or still will. */

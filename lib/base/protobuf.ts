@@ -229,10 +229,15 @@ export class Reader {
 /** Fills an array of a size computed beforehand. What cannot be written (a negative id, a fraction) is an `InvariantError`. */
 export class Writer {
   private readonly bytes: Uint8Array<ArrayBuffer>;
-  private position = 0;
+  private position: number;
 
-  constructor(size: number) {
-    this.bytes = new Uint8Array(size);
+  /**
+   * @param from  where the first write goes; what is before it stays as it is
+   * @param into  memory to use, of at least `size` bytes. Default: new, all zero
+   */
+  constructor(size: number, from = 0, into?: ArrayBuffer) {
+    this.bytes = into === undefined ? new Uint8Array(size) : new Uint8Array(into, 0, size);
+    this.position = from;
   }
 
   varint(value: number): void {

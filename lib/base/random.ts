@@ -6,8 +6,11 @@ export interface Random {
   below(bound: number): number;
 }
 
-/** xorshift128 seeded through splitmix32: small, fast, the same everywhere. Not for secrets. */
-export function seededRandom(seed: number): Random {
+/**
+ * xorshift128 seeded through splitmix32: small, fast, the same everywhere. Not for secrets. With a second seed, two pairs that differ
+ * in one half only never give the same state.
+ */
+export function seededRandom(seed: number, second = 0): Random {
   let mixed = seed >>> 0;
   const splitmix = (): number => {
     mixed = (mixed + 0x9e3779b9) >>> 0;
@@ -17,6 +20,7 @@ export function seededRandom(seed: number): Random {
     return (z ^ (z >>> 16)) >>> 0;
   };
   let a = splitmix() | 1;
+  mixed = (mixed ^ second) >>> 0;
   let b = splitmix();
   let c = splitmix();
   let d = splitmix();

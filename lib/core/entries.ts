@@ -33,17 +33,23 @@ export function encodedBytes(entry: Entry): number {
 
 export function encodedBytesOf(entries: readonly Entry[]): number {
   let bytes = 0;
-  for (const entry of entries) bytes += encodedBytes(entry);
+  for (let i = 0; i < entries.length; i++) bytes += encodedBytes(entries[i] as Entry);
   return bytes;
 }
 
 export function payloadBytesOf(entries: readonly Entry[]): number {
   let bytes = 0;
-  for (const entry of entries) bytes += entry.data.length;
+  for (let i = 0; i < entries.length; i++) bytes += (entries[i] as Entry).data.length;
   return bytes;
 }
 
 /** What an entry costs in memory: its payload and about as much again as an engine spends on the object. */
 export function memoryBytes(entry: Entry): number {
   return entry.data.length + 128;
+}
+
+export function memoryBytesOf(entries: readonly Entry[]): number {
+  let bytes = 0;
+  for (const entry of entries) bytes += memoryBytes(entry);
+  return bytes;
 }

@@ -5,11 +5,11 @@
  * back in the order they left; entries handed out to be applied come back in batches, so that their bytes can be given free.
  * Dissertation §3.8, §10.2.1; compare etcd/raft rawnode.go (readyWithoutAccept, acceptReady, newStorageAppendRespMsg).
  */
-import { assert } from "../base/assert.js";
-import { encodedBytesOf, isConfChange, payloadBytesOf } from "./entries.js";
+import { assert, must } from "../base/assert.js";
+import { isConfChange, payloadBytesOf } from "./entries.js";
 import { storageAppendResponse } from "./messages.js";
 import { type Linked, Queue } from "./queue.js";
-import { type Raft, trace } from "./raft.js";
+import { noMessages, type Raft, trace } from "./raft.js";
 import type {
   Entry,
   HardState,
@@ -17,6 +17,7 @@ import type {
   Message,
   NodeId,
   Ready,
+  Role,
   SoftState,
   Term,
   Write,
@@ -43,7 +44,6 @@ interface Applied {
   readonly payloadBytes: number;
 }
 
-const noMessages: readonly Message[] = [];
 const noEntries: readonly Entry[] = [];
 const noReadStates: Ready["readStates"] = [];
 const noContexts: Ready["droppedReads"] = [];
@@ -51,8 +51,11 @@ const noContexts: Ready["droppedReads"] = [];
 export class Handover {
   readonly #raft: Raft;
   /** As last handed out. */
-  #hardState: HardState;
-  #softState: SoftState;
+  #term: Term;
+  #vote: NodeId;
+  #commit: Index;
+  #leader: NodeId;
+  #role: Role;
   #writes = 0;
   readonly #outstanding: Queue<Outstanding> = new Queue();
   readonly #applying: Queue<Batch> = new Queue();
@@ -61,8 +64,11 @@ export class Handover {
 
   constructor(raft: Raft) {
     this.#raft = raft;
-    this.#hardState = this.#currentHardState();
-    this.#softState = { leader: raft.leader, role: raft.role };
+    this.#term = raft.term;
+    this.#vote = raft.vote;
+    this.#commit = raft.log.committed;
+    this.#leader = raft.leader;
+    this.#role = raft.role;
   }
 
   hasReady(): boolean {
@@ -77,7 +83,8 @@ export class Handover {
       log.hasCommittedEntries ||
       raft.readStates.length > 0 ||
       log.nextSnapshot() !== undefined ||
-      this.#hardStateChanged()
+      this.#promised() ||
+      this.#committed()
     );
   }
 
@@ -89,14 +96,14 @@ export class Handover {
     const write = running ? this.#takeWrite() : undefined;
     const { messages, readStates, droppedReads } = raft;
     if (messages.length > 0) {
-      raft.messages = [];
+      raft.messages = noMessages;
       raft.round++;
     }
     if (readStates.length > 0) raft.readStates = [];
     if (droppedReads.length > 0) raft.droppedReads = [];
     if (raft.config.trace !== undefined) trace(raft, "Ready");
     return {
-      messages: messages.length > 0 ? messages : noMessages,
+      messages,
       write,
       committedEntries,
       readStates: readStates.length > 0 ? readStates : noReadStates,
@@ -107,8 +114,10 @@ export class Handover {
 
   #takeSoftState(): SoftState | undefined {
     if (!this.#softStateChanged()) return undefined;
-    this.#softState = { leader: this.#raft.leader, role: this.#raft.role };
-    return this.#softState;
+    const { leader, role } = this.#raft;
+    this.#leader = leader;
+    this.#role = role;
+    return { leader, role };
   }
 
   #takeCommitted(): readonly Entry[] {
@@ -117,7 +126,7 @@ export class Handover {
     // Looked at before the last one: an index of −1 is a name to engines, and slow to look for.
     if (entries.length === 0) return entries;
     const last = entries[entries.length - 1] as Entry;
-    const encodedBytes = encodedBytesOf(entries);
+    const encodedBytes = log.encodedBytesOf(entries);
     log.acceptApplying(last.index, encodedBytes);
     this.#applying.push({
       last: last.index,
@@ -125,7 +134,10 @@ export class Handover {
       payloadBytes: payloadBytesOf(entries),
       next: undefined,
     });
-    for (const entry of entries) if (isConfChange(entry)) this.#undecided.push(entry.index);
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i] as Entry;
+      if (isConfChange(entry)) this.#undecided.push(entry.index);
+    }
     return entries;
   }
 
@@ -134,18 +146,17 @@ export class Handover {
     const { log, held } = raft;
     const entries = log.nextEntries();
     const snapshot = log.nextSnapshot();
-    const changed = this.#hardStateChanged();
-    if (entries.length === 0 && snapshot === undefined && !changed && held.length === 0) {
-      return undefined;
-    }
+    const promised = this.#promised();
+    const hardState = promised || this.#committed() ? this.#takeHardState() : undefined;
+    const stores = entries.length > 0 || snapshot !== undefined;
+    if (!stores && hardState === undefined && held.length === 0) return undefined;
     const write: Write = {
       id: ++this.#writes,
-      hardState: changed ? this.#currentHardState() : undefined,
+      hardState,
       snapshot,
       entries,
-      sync: entries.length > 0 || snapshot !== undefined || this.#bindsUs(),
+      sync: stores || promised,
     };
-    if (write.hardState !== undefined) this.#hardState = write.hardState;
     // Told by every write while anything is in memory only: told only by the write that holds the entries, it would be void after a
     // change of term in between, and nothing would ever say that they are durable.
     const unstable = log.unstableCount > 0;
@@ -158,13 +169,25 @@ export class Handover {
       next: undefined,
     });
     log.acceptInProgress();
-    if (held.length > 0) raft.held = [];
+    raft.held = noMessages;
     return write;
   }
 
-  /** Term and vote are promises; the commit index is a hint that a restart can do without. */
-  #bindsUs(): boolean {
-    return this.#hardState.term !== this.#raft.term || this.#hardState.vote !== this.#raft.vote;
+  /** A new term or vote, which are promises; the commit index is a hint that a restart can do without. */
+  #promised(): boolean {
+    return this.#raft.term !== this.#term || this.#raft.vote !== this.#vote;
+  }
+
+  #committed(): boolean {
+    return this.#raft.log.committed !== this.#commit;
+  }
+
+  #takeHardState(): HardState {
+    const { term, vote, log } = this.#raft;
+    this.#term = term;
+    this.#vote = vote;
+    this.#commit = log.committed;
+    return { term, vote, commit: log.committed };
   }
 
   /** @throws InvariantError unless `write` is outstanding */
@@ -177,18 +200,16 @@ export class Handover {
     );
   }
 
-  /** The next write up to `write`, which is durable and outstanding no more. */
-  takeDurable(write: Write): Outstanding | undefined {
-    const { first } = this.#outstanding;
-    if (first === undefined || first.write.id > write.id) return undefined;
+  /** The first of the writes under way, which is durable. There is one (`check`). */
+  takeFirst(): Outstanding {
+    const first = must(this.#outstanding.first, "a write is outstanding");
     this.#outstanding.shift();
     return first;
   }
 
   /** What waits for `write`, which stays outstanding. */
   held(write: Write): readonly Message[] {
-    let found = this.#outstanding.first;
-    while (found !== undefined && found.write.id !== write.id) found = found.next;
+    const found = this.#outstanding.find((each) => each.write.id === write.id);
     return found === undefined ? noMessages : withResponse(found, this.#raft.id);
   }
 
@@ -196,11 +217,11 @@ export class Handover {
   takeHeld(write: Write): readonly Message[] {
     this.check(write);
     const taken: Message[] = [];
-    let durable = this.takeDurable(write);
-    while (durable !== undefined) {
+    let durable: Outstanding;
+    do {
+      durable = this.takeFirst();
       taken.push(...withResponse(durable, this.#raft.id));
-      durable = this.takeDurable(write);
-    }
+    } while (durable.write.id < write.id);
     return taken;
   }
 
@@ -241,18 +262,8 @@ export class Handover {
     }
   }
 
-  #currentHardState(): HardState {
-    const { term, vote, log } = this.#raft;
-    return { term, vote, commit: log.committed };
-  }
-
-  #hardStateChanged(): boolean {
-    return this.#bindsUs() || this.#hardState.commit !== this.#raft.log.committed;
-  }
-
   #softStateChanged(): boolean {
-    const { leader, role } = this.#raft;
-    return this.#softState.leader !== leader || this.#softState.role !== role;
+    return this.#raft.leader !== this.#leader || this.#raft.role !== this.#role;
   }
 }
 

@@ -18,32 +18,36 @@ import { type Index, type Message, type NodeId, noNode } from "./types.js";
 
 export function stepLeader(raft: Raft, message: Message): Refusal | undefined {
   switch (message.type) {
-    case "MsgProp":
-      return proposeAsLeader(raft, message.entries);
-    case "MsgReadIndex":
-      return leaderRead(raft, message);
     case "MsgAppResp":
     case "MsgHeartbeatResp":
     case "MsgTransferLeader": {
       const progress = progressOf(raft, message.from);
-      if (progress === undefined) return "badTarget";
-      if (message.type === "MsgAppResp") handleAppendResponse(raft, message, progress);
-      else if (message.type === "MsgHeartbeatResp")
-        handleHeartbeatResponse(raft, message, progress);
-      else return startTransfer(raft, message.from, progress);
-      return undefined;
+      return progress === undefined ? "badTarget" : stepPeer(raft, message, progress);
     }
+    case "MsgProp":
+      return proposeAsLeader(raft, message.entries);
+    case "MsgReadIndex":
+      return leaderRead(raft, message);
     default:
       return undefined;
   }
 }
 
+function stepPeer(raft: Raft, message: Message, progress: Progress): Refusal | undefined {
+  if (message.type === "MsgTransferLeader") return startTransfer(raft, message.from, progress);
+  if (message.type === "MsgAppResp") handleAppendResponse(raft, message, progress);
+  else handleHeartbeatResponse(raft, message, progress);
+  return undefined;
+}
+
 function progressOf(raft: Raft, id: NodeId): Progress | undefined {
   const progress = raft.tracker.find(id);
-  if (progress === undefined) {
-    raft.say("debug", () => `${hexId(raft.id)} no progress available for ${hexId(id)}`);
-  }
+  if (progress === undefined) sayNoProgress(raft, id);
   return progress;
+}
+
+function sayNoProgress(raft: Raft, id: NodeId): void {
+  raft.say("debug", () => `${hexId(raft.id)} no progress available for ${hexId(id)}`);
 }
 
 // — acknowledgements —
@@ -113,13 +117,7 @@ function handleAcknowledgement(raft: Raft, response: Message, progress: Progress
   }
   // The acknowledgement may have made room for several appends.
   if (from !== raft.id) while (maybeSendAppend(raft, from, progress, false)) {}
-  if (from === raft.leadTransferee && progress.match === raft.log.lastIndex) {
-    raft.say(
-      "info",
-      () => `${hexId(raft.id)} sent MsgTimeoutNow to ${hexId(from)} after received MsgAppResp`,
-    );
-    sendTimeoutNow(raft, from);
-  }
+  if (from === raft.leadTransferee) continueTransfer(raft, from, progress);
 }
 
 /** An answer without news still ends a probe, or the wait for a snapshot that was asked for by who needed none. */
@@ -129,21 +127,35 @@ function endsWaiting({ state, match, pendingSnapshot }: Progress, index: Index):
   return state === "snapshot" && match >= pendingSnapshot && index >= pendingSnapshot;
 }
 
+/** The one who is to lead has caught up: now it may. */
+function continueTransfer(raft: Raft, target: NodeId, progress: Progress): void {
+  if (progress.match !== raft.log.lastIndex) return;
+  raft.say(
+    "info",
+    () => `${hexId(raft.id)} sent MsgTimeoutNow to ${hexId(target)} after received MsgAppResp`,
+  );
+  sendTimeoutNow(raft, target);
+}
+
 function advanceState(raft: Raft, from: NodeId, index: number, progress: Progress): void {
   if (progress.state === "probe") {
     progress.becomeReplicate();
   } else if (progress.state === "replicate") {
     progress.inflights.freeTo(index);
   } else if (progress.match + 1 >= raft.log.firstIndex) {
-    // Whatever snapshot brought it here, our log takes it from there.
-    raft.say(
-      "debug",
-      () =>
-        `${hexId(raft.id)} recovered from needing snapshot, resumed sending replication messages to ${hexId(from)} [${describeProgress(progress)}]`,
-    );
-    progress.becomeProbe();
-    progress.becomeReplicate();
+    leaveSnapshot(raft, from, progress);
   }
+}
+
+/** Whatever snapshot brought the peer to our log, the log takes it from there. */
+function leaveSnapshot(raft: Raft, from: NodeId, progress: Progress): void {
+  raft.say(
+    "debug",
+    () =>
+      `${hexId(raft.id)} recovered from needing snapshot, resumed sending replication messages to ${hexId(from)} [${describeProgress(progress)}]`,
+  );
+  progress.becomeProbe();
+  progress.becomeReplicate();
 }
 
 function handleHeartbeatResponse(raft: Raft, response: Message, progress: Progress): void {

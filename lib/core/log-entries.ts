@@ -4,11 +4,12 @@
  * One array, so that any entry and any term is one step away. Not here: which of them are committed, durable or applied (log.ts).
  */
 import { assert } from "../base/assert.js";
-import { encodedBytes, memoryBytes } from "./entries.js";
+import { encodedBytes, encodedBytesOf, memoryBytes } from "./entries.js";
 import { TermRuns } from "./term-runs.js";
 import type { Entry, Index, Term } from "./types.js";
 
 const noEntries: readonly Entry[] = [];
+const notCounted = -1;
 
 /** The entry before the first in memory: that of the snapshot or the compaction, or (0, 0). */
 export interface LogBase {
@@ -23,14 +24,15 @@ export class LogEntries {
   #terms: TermRuns;
   #memory = 0;
   /** The last slice: the same is asked for by each follower, to be written and to be applied. */
-  #sliced: readonly Entry[] | undefined;
+  #sliced: readonly Entry[] = noEntries;
+  #slicedBytes = 0;
 
   constructor(base: LogBase, entries: readonly Entry[]) {
     this.#terms = new TermRuns(base);
     this.reset(base);
     this.append(entries, 0);
     // The list is the caller's.
-    this.#sliced = undefined;
+    this.#forgetSlice();
   }
 
   get firstIndex(): Index {
@@ -57,13 +59,14 @@ export class LogEntries {
 
   /** The term of the entry at `index`; undefined if it was compacted or is not there yet. */
   term(index: Index): Term | undefined {
-    if (index === this.#baseIndex) return this.#baseTerm;
-    return this.at(index)?.term;
+    const at = this.#position(index);
+    if (at >= 0 && at < this.#entries.length) return (this.#entries[at] as Entry).term;
+    return at === -1 ? this.#baseTerm : undefined;
   }
 
   at(index: Index): Entry | undefined {
-    if (index <= this.#baseIndex || index > this.lastIndex) return undefined;
-    return this.#entries[this.#position(index)];
+    const at = this.#position(index);
+    return at >= 0 && at < this.#entries.length ? this.#entries[at] : undefined;
   }
 
   /**
@@ -88,15 +91,32 @@ export class LogEntries {
       first: this.firstIndex,
       last: this.lastIndex,
     });
+    if (this.#isSliced(from, to - from) && this.encodedBytesOf(this.#sliced) <= bytesMax) {
+      return this.#sliced;
+    }
+    return this.#cut(from, to, bytesMax);
+  }
+
+  #isSliced(from: Index, count: number): boolean {
+    const known = this.#sliced;
+    return known.length === count && (known[0] as Entry).index === from;
+  }
+
+  #cut(from: Index, to: Index, bytesMax: number): readonly Entry[] {
     const start = this.#position(from);
     const end = this.#endWithin(start, start + to - from, bytesMax);
-    const known = this.#sliced;
-    if (known !== undefined && known.length === end - start && known[0]?.index === from) {
-      return known;
+    if (!this.#isSliced(from, end - start)) {
+      this.#sliced = this.#entries.slice(start, end);
+      this.#slicedBytes = notCounted;
     }
-    const entries = this.#entries.slice(start, end);
-    this.#sliced = entries;
-    return entries;
+    return this.#sliced;
+  }
+
+  /** Encoded bytes of `entries`, which are counted once as long as they are the last slice. */
+  encodedBytesOf(entries: readonly Entry[]): number {
+    if (entries !== this.#sliced) return encodedBytesOf(entries);
+    if (this.#slicedBytes === notCounted) this.#slicedBytes = encodedBytesOf(entries);
+    return this.#slicedBytes;
   }
 
   #endWithin(start: number, end: number, bytesMax: number): number {
@@ -119,12 +139,19 @@ export class LogEntries {
       this.#terms.append(entry.index, entry.term);
     }
     // What was received is what is to be written next.
-    if (skip === 0) this.#sliced = entries;
+    if (skip > 0) return;
+    this.#sliced = entries;
+    this.#slicedBytes = notCounted;
+  }
+
+  #forgetSlice(): void {
+    this.#sliced = noEntries;
+    this.#slicedBytes = 0;
   }
 
   /** Forgets entries at and after `from`. */
   truncate(from: Index): void {
-    this.#sliced = undefined;
+    this.#forgetSlice();
     const keep = this.#position(from);
     for (let at = keep; at < this.#entries.length; at++) {
       this.#memory -= memoryBytes(this.#entries[at] as Entry);
@@ -140,14 +167,14 @@ export class LogEntries {
     for (const entry of dropped) this.#memory -= memoryBytes(entry);
     this.#baseIndex = index;
     this.#terms.compact(index);
-    this.#sliced = undefined;
+    this.#forgetSlice();
   }
 
   /** Forgets everything and goes on after `base`. */
   reset(base: LogBase): void {
     this.#entries = [];
     this.#memory = 0;
-    this.#sliced = undefined;
+    this.#forgetSlice();
     this.#baseIndex = base.index;
     this.#baseTerm = base.term;
     this.#terms = new TermRuns(base);

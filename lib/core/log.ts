@@ -31,6 +31,8 @@ export class RaftLog {
   readonly #log: Log;
   readonly #entries: LogEntries;
 
+  /** A field of its own, because every step asks for it. */
+  lastIndex: Index;
   committed: Index;
   applied: Index;
   /** Last index handed out to be applied. */
@@ -52,6 +54,7 @@ export class RaftLog {
   constructor(start: LogStart, log: Log) {
     this.#log = log;
     this.#entries = new LogEntries(start.compacted, start.entries);
+    this.lastIndex = this.#entries.lastIndex;
     this.applyBytesMax = start.applyBytesMax;
     this.committed = start.committed;
     this.applied = start.applied;
@@ -74,10 +77,6 @@ export class RaftLog {
 
   get firstIndex(): Index {
     return this.#entries.firstIndex;
-  }
-
-  get lastIndex(): Index {
-    return this.#entries.lastIndex;
   }
 
   get lastTerm(): Term {
@@ -118,6 +117,11 @@ export class RaftLog {
     return this.#entries.slice(from, to, bytesMax);
   }
 
+  /** Encoded bytes of `entries`; the last slice is counted once. */
+  encodedBytesOf(entries: readonly Entry[]): number {
+    return this.#entries.encodedBytesOf(entries);
+  }
+
   /** The leader's own: appends `entries`, which follow the last one. */
   append(entries: readonly Entry[]): void {
     this.#truncateAndAppend(entries, 0);
@@ -155,16 +159,17 @@ export class RaftLog {
       const entry = entries[i] as Entry;
       const ours = this.term(entry.index);
       if (ours === entry.term) continue;
-      if (entry.index <= last) {
-        this.#log?.(
-          "info",
-          () =>
-            `found conflict at index ${entry.index} [existing term: ${ours ?? 0}, conflicting term: ${entry.term}]`,
-        );
-      }
+      if (entry.index <= last) this.#sayConflict(entry, ours ?? 0);
       return i;
     }
     return entries.length;
+  }
+
+  #sayConflict({ index, term }: Entry, ours: Term): void {
+    this.#log?.(
+      "info",
+      () => `found conflict at index ${index} [existing term: ${ours}, conflicting term: ${term}]`,
+    );
   }
 
   /** Appends `entries` from position `skip` on, dropping what we hold at and after the first of them. */
@@ -180,6 +185,7 @@ export class RaftLog {
     });
     if (from <= this.lastIndex) this.#truncate(from);
     this.#entries.append(entries, skip);
+    this.lastIndex = this.#entries.lastIndex;
   }
 
   #truncate(from: Index): void {
@@ -245,26 +251,25 @@ export class RaftLog {
    * at `index` means that the write in question no longer speaks of our log (the A-B-A of two leaders and back).
    */
   stableTo(index: Index, term: Term): void {
-    const snapshotAt = this.snapshot?.metadata.index;
-    if (index <= this.stable && index === snapshotAt) {
-      this.#log?.("info", () => `entry at index ${index} matched unstable snapshot; ignoring`);
-      return;
-    }
-    if (index <= this.stable || index > this.lastIndex) {
-      this.#log?.("info", () => `entry at index ${index} missing from unstable log; ignoring`);
-      return;
-    }
-    const ours = this.term(index);
-    if (ours !== term) {
-      this.#log?.(
-        "info",
-        () =>
-          `entry at (index,term)=(${index},${term}) mismatched with entry at (${index},${ours}) in unstable log; ignoring`,
-      );
+    if (index <= this.stable || index > this.lastIndex || this.term(index) !== term) {
+      this.#log?.("info", () => this.#whyNotStable(index, term));
       return;
     }
     this.stable = index;
     this.handedOut = Math.max(this.handedOut, index);
+  }
+
+  #whyNotStable(index: Index, term: Term): string {
+    if (index <= this.stable && index === this.snapshot?.metadata.index) {
+      return `entry at index ${index} matched unstable snapshot; ignoring`;
+    }
+    if (index <= this.stable || index > this.lastIndex) {
+      return `entry at index ${index} missing from unstable log; ignoring`;
+    }
+    return (
+      `entry at (index,term)=(${index},${term}) mismatched with entry at ` +
+      `(${index},${this.term(index)}) in unstable log; ignoring`
+    );
   }
 
   stableSnapshotTo(index: Index): void {
@@ -332,6 +337,7 @@ export class RaftLog {
     );
     this.committed = index;
     this.#entries.reset(snapshot.metadata);
+    this.lastIndex = index;
     this.stable = index;
     this.handedOut = index;
     this.snapshot = snapshot;

@@ -8,7 +8,13 @@ import { isLogboomError } from "../base/errors.js";
 import { applyChange, isJoint, type Membership } from "./confchange.js";
 import { decodeConfChange } from "./confchange-codec.js";
 import { describeConfChange, describeConfiguration, hexId } from "./describe.js";
-import { emptyEntry, isConfChange, payloadBytesOf, proposedEntry } from "./entries.js";
+import {
+  emptyEntry,
+  isConfChange,
+  memoryBytesOf,
+  payloadBytesOf,
+  proposedEntry,
+} from "./entries.js";
 import { install, type Raft, trace } from "./raft.js";
 import { answerConfirmedReads, releasePostponedReads } from "./reading.js";
 import { broadcastAppend, maybeCommit, maybeSendAppend } from "./replication.js";
@@ -36,7 +42,10 @@ export function proposeAsLeader(raft: Raft, entries: readonly Entry[]): Refusal 
     );
     return "transferring";
   }
-  if (raft.log.memory > raft.config.logBytesMax && payloadBytesOf(entries) > 0) return "tooMuchLog";
+  // Empty entries always fit: a read or a transfer may wait for one.
+  if (payloadBytesOf(entries) > 0 && raft.log.memory + memoryBytesOf(entries) > raft.logBytesMax) {
+    return "tooMuchLog";
+  }
   const refusal = appendEntries(raft, withoutRefusedChanges(raft, entries));
   if (refusal === undefined) broadcastAppend(raft);
   return refusal;
@@ -55,7 +64,10 @@ export function proposalFate({ log }: Raft, index: Index, term: Term): ProposalF
 
 /** A change that may not be proposed becomes an empty entry, so that the entries around it keep their places. */
 function withoutRefusedChanges(raft: Raft, entries: readonly Entry[]): readonly Entry[] {
-  if (!entries.some(isConfChange)) return entries;
+  return entries.some(isConfChange) ? refusedEmptied(raft, entries) : entries;
+}
+
+function refusedEmptied(raft: Raft, entries: readonly Entry[]): readonly Entry[] {
   const last = raft.log.lastIndex;
   return entries.map((entry, position) => {
     if (!isConfChange(entry)) return entry;

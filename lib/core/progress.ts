@@ -8,7 +8,7 @@
  * Invariant: match < next.  Not here: deciding when to send (replication.ts).
  */
 import type { Inflights } from "./inflights.js";
-import type { Entry, Index, Message } from "./types.js";
+import type { Index } from "./types.js";
 
 export type ProgressState = "probe" | "replicate" | "snapshot";
 
@@ -32,11 +32,11 @@ export class Progress {
   commit: Index = 0;
   /** The peer has asked for a snapshot at least this new; 0 = it has not. */
   requestedSnapshot: Index = 0;
-  /** With `batchAppends`: the last append to the peer, which more entries may join while `unsentRound` is `Raft.round`. */
-  unsent: Message | undefined;
+  /** With `batchAppends`: where in `Raft.messages` the last append to the peer stands, while `unsentRound` is `Raft.round`. */
+  unsentAt = 0;
   unsentRound = -1;
-  /** Its list of entries, once there was need for one of its own. */
-  unsentEntries: Entry[] | undefined;
+  /** That append has a list of entries of its own by now. */
+  unsentIsOwn = false;
   /** For group commit; 0 = not assigned. Memory only. */
   commitGroup = 0;
 

@@ -36,6 +36,15 @@ import {
   type Term,
 } from "./types.js";
 
+export interface ForwardedRead {
+  readonly context: Uint8Array;
+  /** The tick at which it was passed on. */
+  readonly sentAt: number;
+}
+
+/** Everybody's empty list: never write to it. */
+export const noMessages: readonly Message[] = [];
+
 export class Raft {
   readonly config: FullConfig;
   readonly id: NodeId;
@@ -69,15 +78,16 @@ export class Raft {
   /** Payload bytes of entries that a leader appended and nobody applied yet. */
   uncommittedBytes = 0;
   readonly reads: ReadQueue = new ReadQueue();
-  /** Contexts of reads passed on to the leader and not answered. */
-  forwardedReads: Uint8Array[] = [];
+  /** Reads passed on to the leader and not answered, oldest first. */
+  forwardedReads: ForwardedRead[] = [];
   /** We have asked the leader for a snapshot at least this new; 0 = no. */
   requestedSnapshot: Index = 0;
   /** The tick at which that wish is given up: while it stands we acknowledge nothing, and a quorum may need us. */
   requestedSnapshotUntil = 0;
 
-  messages: Message[] = [];
-  held: Message[] = [];
+  // Appended to by `post` and `hold` alone, because the empty list is everybody's.
+  messages: readonly Message[] = noMessages;
+  held: readonly Message[] = noMessages;
   /** Counts how often `messages` was handed out, or its end made one of an earlier term: appends of an earlier round cannot be joined. */
   round = 0;
   readStates: ReadState[] = [];
@@ -88,6 +98,7 @@ export class Raft {
 
   // What may be changed while running.
   checkQuorum: boolean;
+  logBytesMax: number;
   skipBroadcastCommit: boolean;
   batchAppends: boolean;
   priority: number;
@@ -97,6 +108,7 @@ export class Raft {
     this.config = config;
     this.id = config.id;
     this.checkQuorum = config.checkQuorum;
+    this.logBytesMax = config.logBytesMax;
     this.skipBroadcastCommit = config.skipBroadcastCommit;
     this.batchAppends = config.batchAppends;
     this.priority = config.priority;
@@ -200,10 +212,21 @@ export function confState(raft: Raft): ConfState {
 
 /** Puts `message` where it belongs: promises wait for the disk, everything else may leave now (§3.8, §10.2.1). */
 export function send(raft: Raft, message: Message): void {
-  if (!isPromise(raft, message)) raft.messages.push(message);
-  // Mostly there is one, and an empty list that is pushed to makes room for seventeen.
-  else if (raft.held.length === 0) raft.held = [message];
-  else raft.held.push(message);
+  if (isPromise(raft, message)) hold(raft, message);
+  else post(raft, message);
+}
+
+/** For messages that may leave now. */
+export function post(raft: Raft, message: Message): void {
+  if (raft.messages.length === 0) raft.messages = [message];
+  else (raft.messages as Message[]).push(message);
+  if (raft.config.trace !== undefined) traceMessage(raft, "Send", message);
+}
+
+/** For promises: they leave with the write that keeps them. */
+function hold(raft: Raft, message: Message): void {
+  if (raft.held.length === 0) raft.held = [message];
+  else (raft.held as Message[]).push(message);
   if (raft.config.trace !== undefined) traceMessage(raft, "Send", message);
 }
 
@@ -219,7 +242,7 @@ function isPromise(raft: Raft, { type }: Message): boolean {
 
 /** Acknowledges `index` to the leader `to` (which may be ourselves). */
 export function acknowledge(raft: Raft, to: NodeId, index: Index): void {
-  send(raft, appendAccepted(raft.id, to, raft.term, index, reportedCommit(raft)));
+  hold(raft, appendAccepted(raft.id, to, raft.term, index, reportedCommit(raft)));
 }
 
 export function reportedCommit(raft: Raft): Index {
@@ -232,7 +255,7 @@ export function dropReads(raft: Raft): void {
     if (request.from === raft.id) raft.droppedReads.push(readContext(request));
   }
   if (raft.forwardedReads.length > 0) {
-    raft.droppedReads.push(...raft.forwardedReads);
+    for (const { context } of raft.forwardedReads) raft.droppedReads.push(context);
     raft.forwardedReads = [];
   }
 }
@@ -245,8 +268,9 @@ export function readContext(request: Message): Uint8Array {
 export function stop(raft: Raft, error: LogboomError): void {
   if (raft.stopped !== undefined) return;
   raft.stopped = error;
-  raft.messages = [];
-  raft.held = [];
+  raft.messages = noMessages;
+  raft.held = noMessages;
+  raft.round++;
   raft.readStates = [];
   raft.role = "follower";
   raft.leader = noNode;

@@ -32,7 +32,7 @@ import {
   setGroupCommit,
 } from "./membership.js";
 import { proposalMessage, readIndexMessage, transferLeaderMessage } from "./messages.js";
-import { confState, type Raft } from "./raft.js";
+import { confState, noMessages, type Raft } from "./raft.js";
 import {
   accepted,
   type ProposalFate,
@@ -45,7 +45,7 @@ import {
 } from "./results.js";
 import { startRaft } from "./roles.js";
 import { type BasicStatus, basicStatus, type Status, status } from "./status.js";
-import { campaignNow, step, stored, tick } from "./step.js";
+import { campaignNow, entriesStored, snapshotStored, step, tick } from "./step.js";
 import {
   type ConfChange,
   type ConfChangeV2,
@@ -63,15 +63,8 @@ import { refuseMessage } from "./validation.js";
 
 export type { BasicStatus, PeerStatus, Status } from "./status.js";
 
-const noMessages: readonly Message[] = [];
-
 /** What only `testing/script.ts` may see. */
-interface Internals {
-  readonly raft: Raft;
-  readonly handover: Handover;
-}
-
-let internalsOf: (node: RawNode) => Internals;
+let internalsOf: (node: RawNode) => { readonly raft: Raft; readonly handover: Handover };
 
 export class RawNode {
   readonly #raft: Raft;
@@ -112,8 +105,8 @@ export class RawNode {
 
   /** Proposes one command, or several to be appended together. A follower forwards it, unless that is turned off. */
   propose(data: Uint8Array | readonly Uint8Array[]): ProposeResult {
-    const commands: readonly Uint8Array[] = Array.isArray(data) ? data : [data as Uint8Array];
-    return this.#propose(commands.map((command) => proposedEntry(command)));
+    if (!Array.isArray(data)) return this.#propose([proposedEntry(data as Uint8Array)]);
+    return this.#propose(data.map((command: Uint8Array) => proposedEntry(command)));
   }
 
   /** Proposes a change of membership. It takes effect when it is applied (`applyConfChange`). */
@@ -218,27 +211,13 @@ export class RawNode {
     const raft = this.#raft;
     const handover = this.#handover;
     handover.check(write);
-    let owed: readonly Message[] = noMessages;
-    let durable = handover.takeDurable(write);
-    while (durable !== undefined) {
-      if (raft.stopped === undefined) owed = joined(owed, this.#settle(durable));
-      durable = handover.takeDurable(write);
-    }
+    let owed = noMessages;
+    let durable: Outstanding;
+    do {
+      durable = handover.takeFirst();
+      if (raft.stopped === undefined) owed = joined(owed, settle(raft, durable));
+    } while (durable.write.id < write.id);
     return raft.stopped === undefined ? owed : noMessages;
-  }
-
-  /** Counts what waited for a write and is our own; answers what is owed to peers. */
-  #settle({ held, write, term, storedTerm, storedIndex }: Outstanding): readonly Message[] {
-    const raft = this.#raft;
-    let own = 0;
-    for (const message of held) {
-      if (message.to !== raft.id) continue;
-      own++;
-      step(raft, message);
-    }
-    stored(raft, term, storedTerm, storedIndex, write.snapshot);
-    if (own === held.length) return noMessages;
-    return own === 0 ? held : held.filter(({ to }) => to !== raft.id);
   }
 
   /**
@@ -331,6 +310,11 @@ export class RawNode {
     this.#raft.log.applyBytesMax = bytes;
   }
 
+  setLogBytesMax(bytes: number): void {
+    limit("logBytesMax", bytes, 1);
+    this.#raft.logBytesMax = bytes;
+  }
+
   /** How many entries apply may run ahead of our disk, where the role allows it. */
   setApplyUnpersisted(entries: number): void {
     limit("applyUnpersisted.entries", entries, 0);
@@ -370,6 +354,23 @@ export class RawNode {
     if (role !== "leader" || log.term(log.applied) !== term) return undefined;
     return tracker.groupsConsistent;
   }
+}
+
+/** Counts what waited for a write and is our own; answers what is owed to peers. */
+function settle(raft: Raft, durable: Outstanding): readonly Message[] {
+  const { held, term, storedTerm, storedIndex } = durable;
+  const { snapshot } = durable.write;
+  let own = 0;
+  for (let i = 0; i < held.length; i++) {
+    const message = held[i] as Message;
+    if (message.to !== raft.id) continue;
+    own++;
+    step(raft, message);
+  }
+  if (storedIndex !== 0) entriesStored(raft, term, storedTerm, storedIndex);
+  if (snapshot !== undefined) snapshotStored(raft, snapshot.metadata.index);
+  if (own === 0) return held;
+  return own === held.length ? noMessages : held.filter(({ to }) => to !== raft.id);
 }
 
 function joined(first: readonly Message[], second: readonly Message[]): readonly Message[] {

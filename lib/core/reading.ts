@@ -24,7 +24,10 @@ export function leaderRead(raft: Raft, request: Message): Refusal | undefined {
 
 /** The first commit of the term: reads that waited for it set out now. */
 export function releasePostponedReads(raft: Raft): void {
-  if (raft.reads.postponed.length === 0 || !hasCommittedInTerm(raft)) return;
+  if (raft.reads.postponed.length > 0 && hasCommittedInTerm(raft)) releasePostponed(raft);
+}
+
+function releasePostponed(raft: Raft): void {
   const requests = raft.reads.postponed;
   raft.reads.postponed = [];
   for (const request of requests) confirmLater(raft, request);
@@ -99,10 +102,21 @@ export function forwardRead(raft: Raft, request: Message): Refusal | undefined {
   }
   if (request.from === raft.id) {
     if (raft.forwardedReads.length >= raft.config.readsMax) return "tooManyReads";
-    raft.forwardedReads.push(readContext(request));
+    raft.forwardedReads.push({ context: readContext(request), sentAt: raft.now });
   }
   send(raft, readIndexMessage({ from: request.from, to: raft.leader, entries: request.entries }));
   return undefined;
+}
+
+/**
+ * Reads whose answer is overdue were lost on the way, there or back: by now a leader that could not confirm them would have stepped
+ * down. Kept, they would take up `readsMax` bit by bit under a leader that stays.
+ */
+export function giveUpOverdueReads(raft: Raft): void {
+  const latest = raft.now - 2 * raft.config.electionTicks;
+  const overdue = raft.forwardedReads.findIndex(({ sentAt }) => sentAt > latest);
+  const given = raft.forwardedReads.splice(0, overdue < 0 ? raft.forwardedReads.length : overdue);
+  for (const { context } of given) raft.droppedReads.push(context);
 }
 
 /** The leader's answer to a read of ours. */
@@ -116,7 +130,7 @@ export function handleReadIndexResponse(raft: Raft, response: Message): void {
     return;
   }
   const context = readContext(response);
-  const at = raft.forwardedReads.findIndex((waiting) => equalBytes(waiting, context));
+  const at = raft.forwardedReads.findIndex((waiting) => equalBytes(waiting.context, context));
   if (at >= 0) raft.forwardedReads.splice(at, 1);
   raft.readStates.push({ index: response.index, context });
   // The leader of our term has committed that index, and if our entry there is of its term, it is the same one (raft-rs).

@@ -9,7 +9,8 @@ import { describeProgress, hexId } from "./describe.js";
 import { payloadBytesOf } from "./entries.js";
 import { appendMessage, heartbeatMessage, snapshotMessage } from "./messages.js";
 import type { Progress } from "./progress.js";
-import { type Raft, send, trace } from "./raft.js";
+import { post, type Raft, send, trace } from "./raft.js";
+import type { Peer } from "./tracker.js";
 import type { Entry, Index, Message, NodeId } from "./types.js";
 
 const noEntries: readonly Entry[] = [];
@@ -39,33 +40,27 @@ export function maybeSendAppend(
     ? noEntries
     : log.slice(progress.next, log.lastIndex + 1, raft.config.appendBytesMax);
   if (entries.length === 0 && !sendIfEmpty) return false;
-  if (!raft.batchAppends || !joinUnsent(raft, progress, prevIndex, entries)) {
-    const message = appendMessage(
-      raft.id,
-      to,
-      raft.term,
-      prevIndex,
-      prevTerm,
-      entries,
-      log.committed,
-    );
-    if (raft.batchAppends) mayBeJoined(raft, progress, message);
-    send(raft, message);
+  const joins = raft.batchAppends && progress.unsentRound === raft.round;
+  if (!joins || !joinUnsent(raft, progress, prevIndex, entries)) {
+    if (raft.batchAppends) nextMayBeJoined(raft, progress);
+    const { id, term } = raft;
+    post(raft, appendMessage(id, to, term, prevIndex, prevTerm, entries, log.committed));
   }
   progress.sentEntries(entries.length, payloadBytesOf(entries));
   progress.sentCommit = log.committed;
   return true;
 }
 
-function mayBeJoined(raft: Raft, progress: Progress, message: Message): void {
-  progress.unsent = message;
+/** The next message is an append to the peer, which more entries may join until it leaves. */
+function nextMayBeJoined(raft: Raft, progress: Progress): void {
+  progress.unsentAt = raft.messages.length;
   progress.unsentRound = raft.round;
-  progress.unsentEntries = undefined;
+  progress.unsentIsOwn = false;
 }
 
 /**
- * Adds `entries` to the append that has not left yet, if they follow on it (raft-rs' batch_append). The message is still ours alone,
- * so it is written to; its list of entries is shared with the log's last slice until it is first added to.
+ * Adds `entries` to the append of this round, if they follow on it (raft-rs' batch_append). The message has not left and is still ours
+ * alone, so it is written to; its list of entries is shared with the log's last slice until it is first added to.
  */
 function joinUnsent(
   raft: Raft,
@@ -73,18 +68,22 @@ function joinUnsent(
   prevIndex: Index,
   entries: readonly Entry[],
 ): boolean {
-  if (progress.unsent === undefined || progress.unsentRound !== raft.round) return false;
-  const message: { entries: readonly Entry[]; commit: Index } & Message = progress.unsent;
+  const message = raft.messages[progress.unsentAt] as Unsent;
   if (entries.length > 0) {
     if (message.index + message.entries.length !== prevIndex) return false;
-    if (progress.unsentEntries === undefined) {
-      progress.unsentEntries = [...message.entries];
-      message.entries = progress.unsentEntries;
+    if (!progress.unsentIsOwn) {
+      message.entries = [...message.entries];
+      progress.unsentIsOwn = true;
     }
-    for (const entry of entries) progress.unsentEntries.push(entry);
+    for (let i = 0; i < entries.length; i++) message.entries.push(entries[i] as Entry);
   }
   message.commit = raft.log.committed;
   return true;
+}
+
+interface Unsent extends Omit<Message, "entries" | "commit"> {
+  entries: Entry[];
+  commit: Index;
 }
 
 /** A snapshot in place of entries that are compacted (§5). Only to a peer that answers: it is dear. */
@@ -127,7 +126,9 @@ function maybeSendSnapshot(raft: Raft, to: NodeId, progress: Progress): boolean 
 
 /** To everybody but ourselves, ascending. */
 export function broadcastAppend(raft: Raft): void {
-  for (const { id, progress } of raft.tracker.peers) {
+  const { peers } = raft.tracker;
+  for (let i = 0; i < peers.length; i++) {
+    const { id, progress } = peers[i] as Peer;
     if (id !== raft.id) maybeSendAppend(raft, id, progress, true);
   }
 }

@@ -15,7 +15,7 @@ export type Refusal =
   | "transferring"
   /** `uncommittedBytesMax` would be exceeded. */
   | "tooMuchUncommitted"
-  /** `logBytesMax` is exceeded: the log waits for a snapshot and compaction. */
+  /** `logBytesMax` would be exceeded: the log waits for a snapshot and compaction. */
   | "tooMuchLog"
   /** `readsMax` reads are waiting. */
   | "tooManyReads"

@@ -6,10 +6,10 @@
 import { assert, must } from "../base/assert.js";
 import type { FullConfig, RestoredState } from "./config.js";
 import { hexId } from "./describe.js";
-import { emptyEntry, isConfChange, makeEntry, payloadBytesOf } from "./entries.js";
+import { emptyEntry, isConfChange, payloadBytesOf } from "./entries.js";
 import { acknowledge, dropReads, Raft, trace } from "./raft.js";
 import type { Refusal } from "./results.js";
-import { type Entry, type Message, type NodeId, noNode, type Term } from "./types.js";
+import { type Entry, type Index, type Message, type NodeId, noNode, type Term } from "./types.js";
 
 /** A node as it is after a start: a follower of nobody. */
 export function startRaft(config: FullConfig, restored: RestoredState): Raft {
@@ -106,39 +106,44 @@ export function becomeLeader(raft: Raft): void {
 export function appendEntries(raft: Raft, entries: readonly Entry[]): Refusal | undefined {
   const payload = payloadBytesOf(entries);
   if (exceedsUncommitted(raft, payload)) {
-    raft.say(
-      "warn",
-      () =>
-        `${hexId(raft.id)} appending new entries to log would exceed uncommitted entry size limit; dropping proposal`,
-    );
+    raft.say("warn", () => describeDroppedProposal(raft));
     return "tooMuchUncommitted";
   }
   raft.uncommittedBytes += payload;
-  if (raft.config.trace !== undefined) {
-    for (const entry of entries) if (!isConfChange(entry)) trace(raft, "Replicate");
-  }
-  let index = raft.log.lastIndex;
-  const appended = new Array<Entry>(entries.length);
-  for (let i = 0; i < entries.length; i++) {
-    const entry = entries[i] as Entry;
-    appended[i] =
-      entry.unknown === undefined
-        ? makeEntry(raft.term, ++index, entry.type, entry.data)
-        : { ...entry, term: raft.term, index: ++index };
-  }
-  raft.log.append(appended);
+  if (raft.config.trace !== undefined) traceReplication(raft, entries);
+  raft.log.append(placedAfter(raft.log.lastIndex, raft.term, entries));
   // A leader counts itself like anybody else: once the entries are durable here (§10.2.1). One acknowledgement is enough for all
   // proposals between two writes, and where appends are joined nobody looks for one each.
   if (raft.batchAppends) dropUnsaidAcknowledgement(raft);
-  acknowledge(raft, raft.id, index);
+  acknowledge(raft, raft.id, raft.log.lastIndex);
   return undefined;
+}
+
+/** `entries` at the indexes after `last`, in `term`. */
+function placedAfter(last: Index, term: Term, entries: readonly Entry[]): readonly Entry[] {
+  const placed = new Array<Entry>(entries.length);
+  for (let i = 0; i < entries.length; i++) {
+    const { type, data, unknown } = entries[i] as Entry;
+    placed[i] = { term, index: last + i + 1, type, data, unknown };
+  }
+  return placed;
+}
+
+function traceReplication(raft: Raft, entries: readonly Entry[]): void {
+  for (const entry of entries) if (!isConfChange(entry)) trace(raft, "Replicate");
+}
+
+function describeDroppedProposal(raft: Raft): string {
+  return `${hexId(raft.id)} appending new entries to log would exceed uncommitted entry size limit; dropping proposal`;
 }
 
 /** Takes back the acknowledgement to ourselves with which `held` ends, which the next one covers. */
 function dropUnsaidAcknowledgement({ held, id, term }: Raft): void {
   if (held.length === 0) return;
   const last = held[held.length - 1] as Message;
-  if (last.type === "MsgAppResp" && last.to === id && last.term === term) held.pop();
+  if (last.type === "MsgAppResp" && last.to === id && last.term === term) {
+    (held as Message[]).pop();
+  }
 }
 
 /** One proposal of any size is let through when nothing is uncommitted; empty ones always are. */

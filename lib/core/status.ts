@@ -14,6 +14,8 @@ export interface BasicStatus {
   readonly commit: Index;
   readonly applied: Index;
   readonly lastIndex: Index;
+  /** Bytes the log occupies in memory, roughly: what `logBytesMax` bounds. */
+  readonly logBytes: number;
   readonly role: Role;
   readonly leader: NodeId;
   readonly leadTransferee: NodeId;
@@ -48,8 +50,6 @@ export interface Status extends BasicStatus {
   readonly appliedToTerm: boolean;
   /** Entries in memory only, so far as we know. */
   readonly unstableCount: number;
-  /** Bytes the log occupies in memory, roughly. */
-  readonly logBytes: number;
   readonly uncommittedBytes: number;
   /** Bytes the windows' own bookkeeping occupies. */
   readonly inflightsBytes: number;
@@ -68,6 +68,7 @@ export function basicStatus(raft: Raft): BasicStatus {
     commit: log.committed,
     applied: log.applied,
     lastIndex: log.lastIndex,
+    logBytes: log.memory,
     role,
     leader,
     leadTransferee,
@@ -88,7 +89,6 @@ export function status(raft: Raft): Status {
     committedToTerm: hasCommittedInTerm(raft),
     appliedToTerm: raft.log.term(raft.log.applied) === raft.term,
     unstableCount: raft.log.unstableCount,
-    logBytes: raft.log.memory,
     uncommittedBytes: raft.uncommittedBytes,
     inflightsBytes: raft.tracker.peers.reduce(
       (sum, { progress }) => sum + progress.inflights.footprint,

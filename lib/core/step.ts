@@ -19,10 +19,10 @@ import { checkQuorum, stepLeader } from "./leader.js";
 import { appliedTo } from "./membership.js";
 import { campaignTransfer } from "./messages.js";
 import { acknowledge, type Raft, traceMessage } from "./raft.js";
-import { beat } from "./reading.js";
+import { beat, giveUpOverdueReads } from "./reading.js";
 import type { Refusal } from "./results.js";
 import { becomeFollower } from "./roles.js";
-import { type Index, type Message, noNode, type Snapshot, type Term } from "./types.js";
+import { type Index, type Message, noNode, type Term } from "./types.js";
 
 /** Takes in `message`; answers why a request in it was refused, if so. */
 export function step(raft: Raft, message: Message): Refusal | undefined {
@@ -30,7 +30,9 @@ export function step(raft: Raft, message: Message): Refusal | undefined {
   // A leader's lease may rest on what we heard before we were restarted.
   if (raft.voteBlackout > 0 && isVoteRequest(message) && !isTransfer(message)) return undefined;
   if (message.type === "MsgStorageAppendResp") {
-    stored(raft, message.term, message.logTerm, message.index, message.snapshot);
+    const { term, logTerm, index, snapshot } = message;
+    if (index !== 0) entriesStored(raft, term, logTerm, index);
+    if (snapshot !== undefined) snapshotStored(raft, snapshot.metadata.index);
     return undefined;
   }
   if (message.term > raft.term) {
@@ -122,30 +124,24 @@ function handleLowerTerm(raft: Raft, message: Message): void {
 
 // — storage —
 
-/** Everything up to (`storedTerm`, `storedIndex`) and `snapshot`, handed out in `term`, is durable. */
-export function stored(
-  raft: Raft,
-  term: Term,
-  storedTerm: Term,
-  storedIndex: Index,
-  snapshot: Snapshot | undefined,
-): void {
-  if (storedIndex !== 0) {
-    // Entries written in an earlier term may have been replaced and replaced back since, with another write of them still under
-    // way: they count when that one is done. A snapshot is committed state, which no later term replaces.
-    if (term === raft.term) raft.log.stableTo(storedIndex, storedTerm);
-    else {
-      raft.say(
-        "info",
-        () =>
-          `${hexId(raft.id)} [term: ${raft.term}] ignored entry appends from a MsgStorageAppendResp message with lower term [term: ${term}]`,
-      );
-    }
-  }
-  if (snapshot !== undefined) snapshotStored(raft, snapshot.metadata.index);
+/** The log up to (`storedTerm`, `storedIndex`), handed out in `term`, is durable. */
+export function entriesStored(raft: Raft, term: Term, storedTerm: Term, storedIndex: Index): void {
+  // Entries written in an earlier term may have been replaced and replaced back since, with another write of them still under
+  // way: they count when that one is done.
+  if (term === raft.term) raft.log.stableTo(storedIndex, storedTerm);
+  else sayStoredTooLate(raft, term);
 }
 
-function snapshotStored(raft: Raft, index: number): void {
+function sayStoredTooLate(raft: Raft, term: Term): void {
+  raft.say(
+    "info",
+    () =>
+      `${hexId(raft.id)} [term: ${raft.term}] ignored entry appends from a MsgStorageAppendResp message with lower term [term: ${term}]`,
+  );
+}
+
+/** The snapshot up to `index` is durable, whatever the term: it is committed state, which no later term replaces. */
+export function snapshotStored(raft: Raft, index: Index): void {
   raft.log.stableSnapshotTo(index);
   appliedTo(raft, index, 0);
 }
@@ -191,6 +187,7 @@ export function tick(raft: Raft): void {
   if (raft.voteBlackout > 0) raft.voteBlackout--;
   raft.electionElapsed++;
   if (raft.now >= raft.requestedSnapshotUntil) raft.requestedSnapshot = 0;
+  if (raft.forwardedReads.length > 0) giveUpOverdueReads(raft);
   if (raft.role === "leader") tickLeader(raft);
   else if (raft.promotable && raft.electionElapsed >= raft.electionTimeout) {
     raft.electionElapsed = 0;

@@ -179,7 +179,10 @@ export interface Ready {
   /** To the state machine, in order; then `applied()`. */
   readonly committedEntries: readonly Entry[];
   readonly readStates: readonly ReadState[];
-  /** Contexts of our own reads that will never be answered: leadership moved. Ask again, with a new context. */
+  /**
+   * Contexts of our own reads that will not be answered: leadership moved, or two election timeouts have passed since the leader was
+   * asked. Ask again, with a new context.
+   */
   readonly droppedReads: readonly Uint8Array[];
   /** Role or leader changed. */
   readonly softState: SoftState | undefined;

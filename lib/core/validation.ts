@@ -8,7 +8,7 @@ import { isNodeId } from "./config.js";
 import type { Raft } from "./raft.js";
 import { decodePosition } from "./reads.js";
 import type { StepRefusal } from "./results.js";
-import type { ConfState, Entry, Index, Message, MessageType, NodeId, Term } from "./types.js";
+import type { ConfState, Entry, Index, Message, NodeId, Term } from "./types.js";
 
 /** Terms from here on are refused: they cannot be reached by elections, and leave no room to go on from. */
 export const termMax: Term = 2 ** 52;
@@ -16,51 +16,54 @@ export const termMax: Term = 2 ** 52;
 export const termLeapMax: Term = 2 ** 32;
 
 /**
- * Whom a type may come from; one that is not listed never travels. Answers ("member") are refused from strangers. A forwarded request
- * ("anyone") keeps its author's name, which may be ours.
+ * Why `message` is not to be taken in. One function, because it runs for every message and calls would cost more than the comparisons.
+ *
+ * Answers are refused from strangers. A forwarded request keeps its author's name, which may be ours; nothing else may come in our name.
+ * What is not listed never travels.
  */
-type Door = "peer" | "member" | "anyone";
-
-const doors: ReadonlyMap<MessageType, Door> = new Map<MessageType, Door>([
-  ["MsgProp", "anyone"],
-  ["MsgReadIndex", "anyone"],
-  ["MsgTransferLeader", "anyone"],
-  ["MsgApp", "peer"],
-  ["MsgSnap", "peer"],
-  ["MsgHeartbeat", "peer"],
-  ["MsgTimeoutNow", "peer"],
-  ["MsgVote", "peer"],
-  ["MsgPreVote", "peer"],
-  ["MsgAppResp", "member"],
-  ["MsgHeartbeatResp", "member"],
-  ["MsgVoteResp", "member"],
-  ["MsgPreVoteResp", "member"],
-  ["MsgReadIndexResp", "member"],
-]);
-
-export function refuseMessage(raft: Raft, message: Message): StepRefusal | undefined {
-  const door = doors.get(message.type);
-  if (door === undefined) return "localType";
-  if (message.to !== raft.id) return "notForUs";
-  if (!isNodeId(message.from) || !numbersInRange(message)) return "malformed";
-  if (message.term > raft.term + termLeapMax) return "malformed";
-  if (message.from === raft.id && door !== "anyone") return "ownName";
-  if (door === "member" && raft.tracker.find(message.from) === undefined) return "unknownPeer";
-  return contentInOrder(raft, message) ? undefined : "malformed";
-}
-
-function numbersInRange(m: Message): boolean {
-  return (
+export function refuseMessage(raft: Raft, m: Message): StepRefusal | undefined {
+  let fromMember = false;
+  let forwarded = false;
+  switch (m.type) {
+    case "MsgApp":
+    case "MsgHeartbeat":
+    case "MsgSnap":
+    case "MsgVote":
+    case "MsgPreVote":
+    case "MsgTimeoutNow":
+      break;
+    case "MsgAppResp":
+    case "MsgHeartbeatResp":
+    case "MsgVoteResp":
+    case "MsgPreVoteResp":
+    case "MsgReadIndexResp":
+      fromMember = true;
+      break;
+    case "MsgProp":
+    case "MsgReadIndex":
+    case "MsgTransferLeader":
+      forwarded = true;
+      break;
+    default:
+      return "localType";
+  }
+  if (m.to !== raft.id) return "notForUs";
+  const inRange =
+    isNodeId(m.from) &&
     isNumber(m.term) &&
     m.term < termMax &&
+    m.term - raft.term <= termLeapMax &&
     isNumber(m.logTerm) &&
     isNumber(m.index) &&
     isNumber(m.commit) &&
     isNumber(m.commitTerm) &&
     isNumber(m.rejectHint) &&
     isNumber(m.requestSnapshot) &&
-    Number.isSafeInteger(m.priority)
-  );
+    Number.isSafeInteger(m.priority);
+  if (!inRange) return "malformed";
+  if (m.from === raft.id && !forwarded) return "ownName";
+  if (fromMember && raft.tracker.find(m.from) === undefined) return "unknownPeer";
+  return contentInOrder(raft, m) ? undefined : "malformed";
 }
 
 function isNumber(value: number): boolean {
@@ -69,18 +72,18 @@ function isNumber(value: number): boolean {
 
 function contentInOrder(raft: Raft, m: Message): boolean {
   switch (m.type) {
-    case "MsgProp":
-      return m.term === 0 && m.entries.length > 0;
-    case "MsgReadIndex":
-      return m.term === 0 && m.entries.length === 1;
     case "MsgApp":
       return m.term > 0 && entriesInOrder(m.entries, m.index, m.logTerm, m.term);
-    case "MsgSnap":
-      return m.term > 0 && snapshotInOrder(m);
     case "MsgAppResp":
       return m.term > 0 && (m.reject || !isFromOurTerm(raft, m) || m.index <= raft.log.lastIndex);
     case "MsgHeartbeatResp":
       return m.term > 0 && (!isFromOurTerm(raft, m) || positionInOrder(raft, m.context));
+    case "MsgSnap":
+      return m.term > 0 && snapshotInOrder(m);
+    case "MsgProp":
+      return m.term === 0 && m.entries.length > 0;
+    case "MsgReadIndex":
+      return m.term === 0 && m.entries.length === 1;
     default:
       return m.term > 0;
   }
@@ -107,7 +110,8 @@ function entriesInOrder(
 ): boolean {
   let expected = index;
   let term = logTerm;
-  for (const entry of entries) {
+  for (let i = 0; i < entries.length; i++) {
+    const entry = entries[i] as Entry;
     expected++;
     if (entry.index !== expected || !isNumber(entry.term)) return false;
     if (entry.term < term || entry.term > termLimit) return false;

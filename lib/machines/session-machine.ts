@@ -3,25 +3,24 @@
  *
  * A command carries who sent it and that client's number for it; met again, whether by a retry after a change of leader, through
  * another node or after a restart, it gets the result it had and is not applied. Sessions, their results and log time are in
- * every snapshot. Give the node both halves:
+ * every snapshot. The machine within sees the command alone, with the times of its entry, and draws random numbers by client and
+ * sequence. It keeps no state of its own on disk (`appliedIndex`): sessions must go with it.
  *
- *     const sessions = createSessionMachine(machine, clock);
- *     RaftNode.open({ …, machine: sessions, prepare: sessions.prepare });
+ *     RaftNode.open({ …, machine: createSessionMachine(machine) });
  *
- *     entry     version (1) ‖ log time (8) ‖ client (16) ‖ sequence (8) ‖ low (8) ‖ since (8) ‖ the command
+ *     command   version (1) ‖ client (16) ‖ sequence (8) ‖ low (8) ‖ since (8) ‖ the machine's command
  *     snapshot  length (4) ‖ [version, log time, sessions] in MessagePack ‖ the machine's chunks
  *
  * Results are kept, so they must be values (values.ts). What does not decode is refused, on every replica alike.
  */
 
 import { hex } from "../base/bytes.js";
-import type { Clock } from "../base/clock.js";
 import { DecodeError, isLogboomError } from "../base/errors.js";
 import * as wire from "../codec/wire.js";
-import type { Term } from "../core/types.js";
-import type { AppliedConfChange, AppliedEntry, StateMachine } from "../runtime/state-machine.js";
+import type { AppliedConfChange, NodeMachine, StampedEntry } from "../runtime/state-machine.js";
 import { unfinishedMax } from "./command.js";
 import { decodeValue, encodeValue } from "./msgpack.js";
+import { type Draws, drawsOf } from "./seed.js";
 import {
   count,
   createSessions,
@@ -30,7 +29,6 @@ import {
   type Sessions,
   tuple,
 } from "./sessions.js";
-import { createStamper } from "./stamper.js";
 import type { Value } from "./values.js";
 
 /** What applying a client's command came to. */
@@ -41,25 +39,20 @@ export type SessionResult<Result> =
   | { readonly kind: "malformed" };
 
 export interface SessionMachine<Result extends Value | undefined>
-  extends StateMachine<SessionResult<Result>> {
-  /** Log time as of what was applied: milliseconds that leaders have led. */
+  extends NodeMachine<SessionResult<Result>> {
+  /** Log time as of the last command: milliseconds that leaders have led. */
   readonly logTime: number;
   /** Open sessions. */
   readonly sessions: number;
-  /** For `RaftNodeOptions.prepare`: the leader's log time. */
-  readonly prepare: (command: Uint8Array, term: Term) => Uint8Array;
 }
 
-const entryVersion = 1;
+const commandVersion = 1;
 const snapshotVersion = 1;
-/** What stands before the command in an entry. */
-export const sessionHeadBytes: number = 1 + 8 + 16 + 8 + 8 + 8;
 
 export function createSessionMachine<Result extends Value | undefined>(
-  machine: StateMachine<Result>,
-  clock: Clock,
+  machine: NodeMachine<Result>,
 ): SessionMachine<Result> {
-  return new Wrapped(machine, clock);
+  return new Wrapped(machine);
 }
 
 /** A command with its number, to be proposed. @param client 32 hexadecimal digits */
@@ -68,8 +61,7 @@ export function encodeNumbered(numbered: Numbered, command: Uint8Array): Uint8Ar
     Number.parseInt(numbered.client.slice(2 * i, 2 * i + 2), 16),
   );
   return wire.message(
-    wire.u8(entryVersion),
-    wire.u53(0),
+    wire.u8(commandVersion),
     client,
     wire.u53(numbered.sequence),
     wire.u53(numbered.low),
@@ -78,34 +70,31 @@ export function encodeNumbered(numbered: Numbered, command: Uint8Array): Uint8Ar
   );
 }
 
-interface Entry extends Numbered {
-  readonly logTime: number;
+interface Parsed extends Numbered {
   readonly command: Uint8Array;
 }
 
 /** @throws DecodeError */
-function decodeEntry(bytes: Uint8Array): Entry {
+function decodeNumbered(bytes: Uint8Array): Parsed {
   const reader = new wire.WireReader(bytes);
-  if (reader.u8() !== entryVersion) throw new DecodeError("a command without a session");
-  const logTime = reader.u53();
+  if (reader.u8() !== commandVersion) throw new DecodeError("a command without a session");
   const client = hex(reader.bytes(16));
   const [sequence, low, since] = [reader.u53(), reader.u53(), reader.u53()];
   if (low < 1 || low > sequence || sequence - low >= unfinishedMax) {
     throw new DecodeError(`low must be in (sequence - ${unfinishedMax}, sequence]`);
   }
-  return { logTime, client, sequence, low, since, command: reader.rest() };
+  return { client, sequence, low, since, command: reader.rest() };
 }
 
 class Wrapped<Result extends Value | undefined> implements SessionMachine<Result> {
-  readonly #machine: StateMachine<Result>;
-  readonly #clock: Clock;
+  readonly version: number;
+  readonly #machine: NodeMachine<Result>;
   #sessions: Sessions = createSessions();
   #logTime = 0;
-  #stamper: { readonly term: Term; readonly stamp: ReturnType<typeof createStamper> } | undefined;
 
-  constructor(machine: StateMachine<Result>, clock: Clock) {
+  constructor(machine: NodeMachine<Result>) {
     this.#machine = machine;
-    this.#clock = clock;
+    this.version = machine.version ?? 1;
   }
 
   get logTime(): number {
@@ -115,31 +104,32 @@ class Wrapped<Result extends Value | undefined> implements SessionMachine<Result
     return this.#sessions.size();
   }
 
-  readonly prepare = (command: Uint8Array, term: Term): Uint8Array => {
-    if (this.#stamper?.term !== term) {
-      this.#stamper = { term, stamp: createStamper(this.#clock, this.#logTime) };
-    }
-    if (command.length < sessionHeadBytes) return command;
-    const stamped = command.slice();
-    stamped.set(wire.u53(this.#stamper.stamp().logTime), 1);
-    return stamped;
-  };
-
-  apply(entry: AppliedEntry): SessionResult<Result> {
-    const decoded = tryDecode(entry.data);
-    if (decoded === undefined) return { kind: "malformed" };
-    this.#logTime = Math.max(this.#logTime, decoded.logTime);
-    const admission = this.#sessions.admit(decoded, this.#logTime);
+  apply(entry: StampedEntry): SessionResult<Result> {
+    const { index, term, now, version } = entry;
+    const logTime = Math.max(this.#logTime, entry.logTime);
+    this.#logTime = logTime;
+    const parsed = tryDecode(entry.data);
+    if (parsed === undefined) return { kind: "malformed" };
+    const admission = this.#sessions.admit(parsed, logTime);
     if (admission.kind === "expired") return { kind: "expired" };
     if (admission.kind === "repeated") {
       const { outcome } = admission;
       const result = (outcome.kind === "done" ? outcome.result : undefined) as Result;
       return { kind: "done", result, repeated: true };
     }
-    const { index, term } = entry;
-    const result = this.#machine.apply({ index, term, data: decoded.command });
-    this.#sessions.record(decoded, { kind: "done", result });
+    const { client, sequence, command: data } = parsed;
+    let draws: Draws | undefined;
+    const random = (): number => {
+      draws ??= drawsOf(client, sequence);
+      return draws.random();
+    };
+    const result = this.#machine.apply({ index, term, data, now, logTime, version, random });
+    this.#sessions.record(parsed, { kind: "done", result });
     return { kind: "done", result, repeated: false };
+  }
+
+  migrate(to: number): void {
+    this.#machine.migrate?.(to);
   }
 
   applyConfChange(change: AppliedConfChange): void {
@@ -155,22 +145,22 @@ class Wrapped<Result extends Value | undefined> implements SessionMachine<Result
     for (let next = first; next.done !== true; next = chunks.next()) yield next.value;
   }
 
-  restore(body: Uint8Array): void {
+  restore(body: Uint8Array, machineVersion: number): void {
     const reader = new wire.WireReader(body);
     const saved = decodeValue(reader.bytes(reader.u32()), "sessions");
     const [version, logTime, sessions] = tuple(saved, 3, "sessions");
     if (version !== snapshotVersion) throw new DecodeError(`sessions: format ${String(version)}`);
     const loaded = loadSessions(sessions);
     const time = count(logTime, "sessions: log time");
-    this.#machine.restore(reader.rest());
+    this.#machine.restore(reader.rest(), machineVersion);
     this.#sessions = loaded;
     this.#logTime = time;
   }
 }
 
-function tryDecode(bytes: Uint8Array): Entry | undefined {
+function tryDecode(bytes: Uint8Array): Parsed | undefined {
   try {
-    return decodeEntry(bytes);
+    return decodeNumbered(bytes);
   } catch (error) {
     if (isLogboomError(error) && error.code === "DECODE") return undefined;
     throw error;

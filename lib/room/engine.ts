@@ -286,11 +286,13 @@ export class RoomEngine<S> {
     }
   }
 
-  /** A voter by our own configuration; by the registry's word while we know no configuration. */
+  /**
+   * A voter by our own configuration; by the registry's word while we know no configuration, or while the registry does not
+   * know whose store it is: a founder may be gone before it has said so.
+   */
   #isOrphan({ nodeId, voter }: SlotRecord): boolean {
-    if (nodeId === undefined) return false;
     const { voters, votersOutgoing } = this.own.confState;
-    if (voters.length === 0) return voter;
+    if (voters.length === 0 || nodeId === undefined) return voter;
     return (
       voters.includes(nodeId) ||
       votersOutgoing.includes(nodeId) ||
@@ -324,6 +326,7 @@ export class RoomEngine<S> {
     try {
       const peer = await this.#options.openPeer({ slot, adopted: true, events });
       await peer.start();
+      await this.#options.founded(slot);
       this.#adopted.set(slotId, peer);
       for (const other of [this.own, ...this.#adopted.values()]) {
         if (other !== peer) this.#options.connect(peer, other);

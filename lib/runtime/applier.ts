@@ -9,13 +9,14 @@
  * may be taken between any two calls. Not here: when to run (driver.ts).
  */
 import { concatBytes } from "../base/bytes.js";
-import { InvariantError } from "../base/errors.js";
+import { InvariantError, isLogboomError, LogboomError } from "../base/errors.js";
 import { decodeConfChangeV1, decodeConfChangeV2 } from "../core/confchange-codec.js";
 import type { ConfState, Entry, Index, Snapshot, SnapshotMetadata, Term } from "../core/types.js";
-import type { AppliedConfChange, StateMachine } from "./state-machine.js";
+import type { OpenedStore } from "../storage/storage.js";
+import type { AppliedConfChange, Beside, NodeMachine, StateMachine } from "./state-machine.js";
 
 export interface ApplierOptions<Result> {
-  readonly machine: StateMachine<Result>;
+  readonly machine: StateMachine<Result> & { readonly beside?: Beside };
   /** The configuration at the start and the last applied index, both as of the snapshot restored from. */
   readonly confState: ConfState;
   readonly applied: Index;
@@ -124,8 +125,7 @@ export class Applier<Result> {
       this.#applyConfChange(entry);
     } else if (this.#options.machine.applyBatch === undefined || !this.#isNews(entry)) {
       this.#next += 1;
-      const result = this.#isNews(entry) ? this.#options.machine.apply(entry) : undefined;
-      this.#done(entry, result);
+      this.#done(entry, this.#applyOne(entry));
     } else {
       this.#applyBatch();
     }
@@ -145,6 +145,13 @@ export class Applier<Result> {
   /** Neither empty nor applied by the machine in a former life. */
   #isNews({ index, data }: Entry): boolean {
     return data.length > 0 && index > this.#known;
+  }
+
+  #applyOne(entry: Entry): Result | undefined {
+    const { machine } = this.#options;
+    if (this.#isNews(entry)) return machine.apply(entry);
+    if (entry.data.length > 0) machine.beside?.entry(entry);
+    return undefined;
   }
 
   #applyBatch(): void {
@@ -183,6 +190,7 @@ export class Applier<Result> {
         : decodeConfChangeV2(entry.data);
     const change = { index: entry.index, confState, context };
     if (entry.index > this.#known) machine.applyConfChange?.(change);
+    else machine.beside?.confChange(change);
     this.#confState = confState;
     this.#applied = entry.index;
     this.#appliedTerm = entry.term;
@@ -209,14 +217,37 @@ export class Applier<Result> {
 
 /** Restores `machine` from a body in chunks, as a stream where it can take one. */
 export async function restoreFrom(
-  machine: StateMachine<unknown>,
+  machine: Pick<NodeMachine, "restore" | "restoreFrom">,
   chunks: AsyncIterable<Uint8Array>,
+  version = 1,
 ): Promise<void> {
   if (machine.restoreFrom !== undefined) {
-    await machine.restoreFrom(chunks);
+    await machine.restoreFrom(chunks, version);
     return;
   }
   const whole: Uint8Array[] = [];
   for await (const chunk of chunks) whole.push(chunk);
-  machine.restore(concatBytes(...whole));
+  machine.restore(concatBytes(...whole), version);
+}
+
+/**
+ * Gives `machine` the snapshot it starts from. One that keeps its own state may be ahead of it, and is told nothing it does not know.
+ *
+ * @throws LogboomError `STORAGE_FAILED` (it cannot be read), `UPGRADE_NEEDED`, `DECODE` (the machine does not take it, by whatever exception)
+ */
+export async function restoreSnapshot(
+  machine: StateMachine<unknown> & { readonly beside?: Beside },
+  store: Pick<OpenedStore, "snapshots">,
+  snapshot: SnapshotMetadata,
+): Promise<void> {
+  const chunks = store.snapshots.read(snapshot);
+  try {
+    if (snapshot.index > (machine.appliedIndex?.() ?? 0)) await restoreFrom(machine, chunks);
+    else await machine.beside?.snapshot(chunks);
+  } catch (cause) {
+    if (isLogboomError(cause)) throw cause;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const text = `the machine did not take the snapshot at index ${snapshot.index}: ${why}`;
+    throw new LogboomError("DECODE", text, { cause });
+  }
 }

@@ -6,7 +6,6 @@
  *
  * Invariant: a node that failed never acknowledges again; a new one is opened from the store.
  */
-import { concatBytes } from "../base/bytes.js";
 import type { Clock } from "../base/clock.js";
 import type { Random } from "../base/random.js";
 import { decodeMessages } from "../codec/raftpb.js";
@@ -21,20 +20,20 @@ import {
   type Index,
   type Message,
   type NodeId,
-  noBytes,
   type ReadState,
-  type Snapshot,
   type SnapshotMetadata,
   type SoftState,
   type Term,
 } from "../core/types.js";
+import type { SnapshotPolicy } from "../storage/snapshot-policy.js";
 import type { Loaded, OpenedStore } from "../storage/storage.js";
-import { restoreFrom } from "./applier.js";
+import { restoreSnapshot } from "./applier.js";
 import { Driver } from "./driver.js";
 import { foundCluster, isEmpty } from "./founding.js";
 import { bestSuccessor } from "./handing-over.js";
-import { begun, type SnapshotPolicy, Snapshots } from "./snapshots.js";
-import type { AppliedConfChange, StateMachine } from "./state-machine.js";
+import { SnapshotTaker } from "./snapshot-taker.js";
+import { completePolicy, Snapshots, trimmed } from "./snapshots.js";
+import type { AppliedConfChange, Beside, StateMachine } from "./state-machine.js";
 
 /** How fast a cluster reacts; the same at every node of it. */
 export interface Timing {
@@ -53,11 +52,12 @@ export const nodeTiming: Timing = { tickMs: 25, heartbeatTicks: 2, electionTicks
 export interface BareNodeOptions<R> {
   readonly id: NodeId;
   readonly store: OpenedStore;
-  readonly machine: StateMachine<R>;
+  readonly machine: StateMachine<R> & { readonly beside?: Beside };
   readonly clock: Clock;
   readonly random: Random;
   readonly timing: Timing;
-  readonly snapshotPolicy?: SnapshotPolicy;
+  /** When snapshots are taken, and how much log stays in memory. What is not given is the default. */
+  readonly snapshotPolicy?: Partial<SnapshotPolicy>;
   /** What a MsgSnap carries: the machine's state as it is now ("inline", the default), or the name of a stored snapshot whose body
    *  `send` must have carried over first ("stored"). */
   readonly snapshotBodies?: "inline" | "stored";
@@ -65,6 +65,8 @@ export interface BareNodeOptions<R> {
   readonly core?: Partial<Config>;
   /** Given to the one node that founds the cluster: the machine's first state, asked for when the store is empty. */
   readonly found?: () => Uint8Array;
+  /** Is shown the core before it runs: for tests that look into it. */
+  readonly watch?: (core: RawNode) => void;
   readonly events: BareNodeEvents<R>;
 }
 
@@ -97,12 +99,10 @@ export class BareNode<R> {
   readonly #options: BareNodeOptions<R>;
   readonly #core: RawNode;
   readonly #driver: Driver<R>;
-  readonly #machine: StateMachine<R>;
+  readonly #taker: SnapshotTaker;
   #stopTicks: () => void = () => {};
   #refused = 0;
   #started = false;
-  /** The last one made for a follower: several newcomers at once share it. */
-  #sent: Snapshot | undefined;
 
   /** Loads the store; nothing happens before `start`. @throws LogboomError `STORAGE_FAILED`, `DECODE` when the snapshot is damaged. */
   static async open<R>(options: BareNodeOptions<R>): Promise<BareNode<R>> {
@@ -118,25 +118,23 @@ export class BareNode<R> {
   static async openLoaded<R>(options: BareNodeOptions<R>, loaded: Loaded): Promise<BareNode<R>> {
     const { machine, store } = options;
     const { snapshot } = loaded;
-    // A machine that keeps its own state may be ahead of the snapshot; the log then tells it nothing it does not know.
-    if (snapshot !== undefined && snapshot.index > (machine.appliedIndex?.() ?? 0)) {
-      await restoreFrom(machine, store.snapshots.read(snapshot));
-    }
-    return new BareNode(options, loaded);
+    if (snapshot !== undefined) await restoreSnapshot(machine, store, snapshot);
+    const policy = completePolicy(options.snapshotPolicy);
+    return new BareNode(options, await trimmed(loaded, store, policy), policy);
   }
 
-  private constructor(options: BareNodeOptions<R>, loaded: Loaded) {
+  private constructor(options: BareNodeOptions<R>, loaded: Loaded, policy: SnapshotPolicy) {
     const { id, store, machine, timing } = options;
     this.id = id;
     this.#options = options;
-    this.#machine = machine;
-    this.snapshots = new Snapshots(store, loaded.snapshot, options.snapshotPolicy);
+    this.snapshots = new Snapshots(store, loaded, policy);
     const { confState, index, term } = loaded.snapshot ?? nothing;
     const stored = options.snapshotBodies === "stored";
     this.#core = new RawNode(
       {
         ...options.core,
         id,
+        logBytesMax: policy.logBytesMax,
         heartbeatTicks: timing.heartbeatTicks,
         electionTicks: timing.electionTicks,
         preVote: true,
@@ -145,7 +143,7 @@ export class BareNode<R> {
         forwardProposals: false,
         random: options.random,
         snapshot: (to, atLeast) =>
-          stored ? this.#storedSnapshot(to, atLeast) : this.#snapshotNow(atLeast),
+          stored ? this.#taker.stored(to, atLeast) : this.#taker.now(atLeast),
       },
       {
         hardState: loaded.hardState,
@@ -155,9 +153,24 @@ export class BareNode<R> {
         applied: index,
       },
     );
+    options.watch?.(this.#core);
     this.#driver = this.#makeDriver({ confState, index, term });
+    this.#taker = new SnapshotTaker({
+      core: this.#core,
+      driver: this.#driver,
+      snapshots: this.snapshots,
+      machine,
+      clock: options.clock,
+      taken: (metadata, ms) => options.events.snapshotTaken?.(metadata, ms),
+    });
     store.onLost((error) => this.#driver.fail(error, true));
     this.setTickMs(timing.tickMs);
+  }
+
+  /** From now on snapshots are taken by another policy. */
+  setSnapshotPolicy(policy: SnapshotPolicy): void {
+    this.snapshots.policy = policy;
+    this.#drive((core) => core.setLogBytesMax(policy.logBytesMax));
   }
 
   /** From now on a tick takes `ms`. */
@@ -183,7 +196,7 @@ export class BareNode<R> {
       events: {
         send: (message) => events.send(message.to, message),
         applied: (entry, result) => {
-          this.snapshots.count(entry.data.length);
+          this.snapshots.applied(entry);
           if (result !== undefined) events.applied(entry.index, result);
           events.entry?.(entry, result);
         },
@@ -197,7 +210,7 @@ export class BareNode<R> {
         readDropped: (context) => events.readDropped?.(context),
         stored: (entries, ms) => events.stored?.(entries, ms),
         progressed: () => {
-          if (this.snapshots.due && this.#driver.settled) void this.snapshot();
+          this.#taker.look();
           events.progressed();
         },
         failed: (error) => {
@@ -300,6 +313,7 @@ export class BareNode<R> {
   step(from: NodeId, messages: readonly Message[]): void {
     this.#drive((core) => {
       for (const message of messages) {
+        if (this.#taker.hasNoRoomFor(message)) continue;
         // Nobody speaks for another, and nothing here is relayed.
         const result = message.from === from ? core.step(message) : undefined;
         if (result === undefined || isForeign(result)) this.#refused += 1;
@@ -322,6 +336,11 @@ export class BareNode<R> {
     this.#drive(turn);
   }
 
+  /** Stops for good: the machine failed somebody else. */
+  fail(error: unknown): void {
+    this.#driver.fail(error);
+  }
+
   /** Stops for good: the store failed somebody else. */
   storeFailed(error: unknown): void {
     this.#driver.fail(error, true);
@@ -331,23 +350,8 @@ export class BareNode<R> {
    * Takes a snapshot of the machine as it is now, cuts the log behind it, and resolves with it; with the latest when nothing was
    * applied since, and undefined when there is nothing to take or the node stopped.
    */
-  async snapshot(): Promise<SnapshotMetadata | undefined> {
-    const { confState, applied: index, appliedTerm: term, settled, failed } = this.#driver;
-    const { latest } = this.snapshots;
-    if (failed || index === 0 || index === latest?.index) return latest;
-    if (!settled || this.snapshots.taking) return undefined;
-    const { clock, events } = this.#options;
-    const from = clock.now();
-    const metadata = { index, term, confState };
-    try {
-      const upTo = await this.snapshots.take(metadata, begun(this.#machine.snapshot()));
-      if (upTo !== undefined && upTo > 0) this.#drive((core) => core.compacted(upTo));
-      events.snapshotTaken?.(metadata, clock.now() - from);
-      return metadata;
-    } catch (error) {
-      this.#driver.fail(error);
-      return undefined;
-    }
+  snapshot(): Promise<SnapshotMetadata | undefined> {
+    return this.#taker.take();
   }
 
   /** Stops; resolves when the write in flight has ended. The store is the caller's to close. */
@@ -358,28 +362,6 @@ export class BareNode<R> {
 
   #drive<T>(input: (core: RawNode) => T): T | undefined {
     return this.#driver.drive(input);
-  }
-
-  /**
-   * The machine as it is now. An older one on disk would not do for a newcomer: its configuration does not name it yet, and
-   * who is not named in a snapshot must refuse it.
-   */
-  #snapshotNow(atLeast: Index): Snapshot | undefined {
-    const { applied: index, appliedTerm: term, confState, settled } = this.#driver;
-    if (index < atLeast || index === 0 || !settled) return undefined;
-    if (this.#sent?.metadata.index !== index) {
-      const data = concatBytes(...this.#machine.snapshot());
-      this.#sent = { metadata: { index, term, confState }, data, unknown: undefined };
-    }
-    return this.#sent;
-  }
-
-  /** One on disk; where none will do, one is taken, and the core asks again. */
-  #storedSnapshot(to: NodeId, atLeast: Index): Snapshot | undefined {
-    const metadata = this.snapshots.usableFor(to, atLeast);
-    if (metadata !== undefined) return { metadata, data: noBytes, unknown: undefined };
-    void this.snapshot();
-    return undefined;
   }
 }
 

@@ -20,6 +20,8 @@ export interface ForwardingOptions {
   leader(): NodeId;
   /** False when the frame is known to be lost. */
   send(to: NodeId, frame: RequestFrame): boolean;
+  /** Requests are numbered from here on; see repetitions.ts. */
+  readonly firstId: number;
   /** This node leads: no need to send anything. */
   serve(request: Request): Placed;
 }
@@ -40,12 +42,13 @@ export class Forwarding {
   readonly #pending = new Map<number, Pending>();
   bytesMax: number;
   #bytes = 0;
-  #ids = 0;
+  #ids: number;
 
   constructor(self: NodeId, bytesMax: number, options: ForwardingOptions) {
     this.#self = self;
     this.bytesMax = bytesMax;
     this.#options = options;
+    this.#ids = options.firstId;
   }
 
   get size(): number {

@@ -13,6 +13,7 @@ export {
   type Outcome,
 } from "../base/errors.js";
 export type { Random } from "../base/random.js";
+export type { SnapshotPolicy } from "../storage/snapshot-policy.js";
 export type {
   Acknowledged,
   Loaded,
@@ -35,6 +36,7 @@ export {
   nodeTiming,
   type Timing,
 } from "./bare-node.js";
+export { hasState, readConfiguration } from "./looking-in.js";
 export type { MemberChange } from "./member-changes.js";
 export type { Addresses, Configuration } from "./members.js";
 export {
@@ -52,6 +54,7 @@ export type { Halt, NodeEvent, NodeEventType } from "./node-events.js";
 export type {
   AddressedTransport,
   Bootstrap,
+  Changes,
   RaftNodeOptions,
   Reloadable,
 } from "./node-options.js";
@@ -60,8 +63,13 @@ export type { Applied } from "./proposals.js";
 export { type Changing, RaftNode, type Waiting } from "./raft-node.js";
 export { type RecoverOptions, recoverCluster } from "./recover.js";
 export { createSharedWriter, type SharedWriter } from "./shared-writer.js";
-export type { SnapshotPolicy } from "./snapshots.js";
 export type { StateVerdict } from "./state-check.js";
-export type { AppliedConfChange, AppliedEntry, StateMachine } from "./state-machine.js";
+export type {
+  AppliedConfChange,
+  AppliedEntry,
+  NodeMachine,
+  StampedEntry,
+  StateMachine,
+} from "./state-machine.js";
 export { systemClock } from "./system-clock.js";
 export { systemRandom } from "./system-random.js";

@@ -1,13 +1,17 @@
 /**
- * MemberedMachine: the user's state machine with the members' table beside it, as one machine with one snapshot.
+ * MemberedMachine: the user's state machine with what a RaftNode keeps beside it, as one machine with one snapshot: the members' table, the
+ * times, the active machine version.
  *
- * Commands pass through untouched, so the log holds what users proposed and nothing else. Not here: what the table's bytes are
- * (members.ts).
+ * Commands come with their leader's stamp, which is taken off here. Entries that carry something for the table activate a version or mark
+ * where states are compared. Not here: what the table's bytes are (members.ts), what a stamp's are (stamps.ts).
+ *
+ * Invariants: times never go back; the active version is never above the machine's own.
  */
 import { concatBytes } from "../base/bytes.js";
-import { DecodeError, isLogboomError, LogboomError } from "../base/errors.js";
+import { DecodeError, LogboomError } from "../base/errors.js";
 import type { Index } from "../core/types.js";
 import { restoreFrom } from "./applier.js";
+import { ChunkReader } from "./chunk-reader.js";
 import {
   type Addresses,
   type ChangeContext,
@@ -20,35 +24,81 @@ import {
   memberIds,
   prefixBytes,
 } from "./members.js";
-import { hashState, type StateHash } from "./state-check.js";
-import type { AppliedConfChange, AppliedEntry, StateMachine } from "./state-machine.js";
+import { begun } from "./snapshots.js";
+import { Stamped, type Times, timesOf } from "./stamps.js";
+import type {
+  AppliedConfChange,
+  AppliedEntry,
+  Beside,
+  NodeMachine,
+  StateMachine,
+} from "./state-machine.js";
 
 /** An external backup is collected in memory before it is restored. */
 export const backupBytesMax: number = 256 * 1024 * 1024;
 
+/** Where states are compared: the state as of this entry, to be read at leisure. */
+export interface CheckPoint {
+  readonly id: number;
+  readonly index: Index;
+  readonly chunks: Iterable<Uint8Array>;
+}
+
 export class MemberedMachine<Result> implements StateMachine<Result> {
-  readonly machine: StateMachine<Result>;
+  readonly machine: NodeMachine<Result>;
   /** The same as the machine's, where it has one. */
   readonly applyBatch?: NonNullable<StateMachine<Result>["applyBatch"]>;
   readonly appliedIndex?: NonNullable<StateMachine<Result>["appliedIndex"]>;
-  /** Called with this replica's hash where states are compared. */
-  onCheck: (hash: StateHash) => void = () => {};
-  #head: Head = emptyHead;
+  /** The highest version this code can be. */
+  readonly supports: number;
+  onCheck: (point: CheckPoint) => void = () => {};
+  onActivated: (version: number, index: Index) => void = () => {};
+  /** What a machine that keeps its own state has already changes this part alone. */
+  readonly beside: Beside = {
+    entry: ({ data }) => this.#advance(timesOf(data)),
+    confChange: (change) => this.#change(change, false),
+    snapshot: async (chunks) => {
+      const head = decodeHead(await headOf(new ChunkReader(chunks)));
+      this.#checkVersion(head.version, "a snapshot");
+      this.#take(head);
+    },
+  };
+  #configurationIndex = emptyHead.configurationIndex;
+  #addresses = emptyHead.addresses;
+  #backup = emptyHead.backup;
+  #version = emptyHead.version;
+  #now = emptyHead.now;
+  #logTime = emptyHead.logTime;
   /** How the last backup ended, and by which id. */
   #restored: { readonly id: number; readonly error: LogboomError | undefined } | undefined;
 
-  constructor(machine: StateMachine<Result>) {
+  constructor(machine: NodeMachine<Result>) {
     this.machine = machine;
-    if (machine.applyBatch !== undefined) this.applyBatch = machine.applyBatch.bind(machine);
-    if (machine.appliedIndex !== undefined) this.appliedIndex = machine.appliedIndex.bind(machine);
+    this.supports = machine.version ?? 1;
+    const { applyBatch, appliedIndex } = machine;
+    if (applyBatch !== undefined) {
+      this.applyBatch = (entries) =>
+        applyBatch.call(
+          machine,
+          entries.map((entry) => this.#open(entry)),
+        );
+    }
+    if (appliedIndex !== undefined) this.appliedIndex = appliedIndex.bind(machine);
   }
 
   get configurationIndex(): Index {
-    return this.#head.configurationIndex;
+    return this.#configurationIndex;
   }
-
   get addresses(): Addresses {
-    return this.#head.addresses;
+    return this.#addresses;
+  }
+  /** The machine version that is active. */
+  get version(): number {
+    return this.#version;
+  }
+  /** Times as of the last command. */
+  get times(): Times {
+    return { now: this.#now, logTime: this.#logTime };
   }
 
   /** How backup `id` ended; undefined while it has not. */
@@ -56,104 +106,165 @@ export class MemberedMachine<Result> implements StateMachine<Result> {
     return this.#restored?.id === id ? this.#restored : undefined;
   }
 
-  /** For whoever founds a cluster: the table it begins with. */
-  found(addresses: Addresses): void {
-    this.#head = { ...emptyHead, configurationIndex: 1, addresses };
+  /** For whoever founds a cluster: the snapshot it begins with. The machine's own version is active from the start. */
+  found(addresses: Addresses): Uint8Array {
+    this.#take({ ...emptyHead, configurationIndex: 1, addresses, version: this.supports });
+    return concatBytes(...this.snapshot());
+  }
+
+  /** A majority is gone for good: what was known of where members live with it. */
+  refound(index: Index, addresses: Addresses): void {
+    this.#configurationIndex = index;
+    this.#addresses = addresses;
+    this.#backup = undefined;
   }
 
   apply(entry: AppliedEntry): Result {
-    return this.machine.apply(entry);
+    return this.machine.apply(this.#open(entry));
   }
 
   applyConfChange(change: AppliedConfChange): void {
-    const context = decodeContext(change.context);
-    if (context?.type === "check") {
-      this.onCheck(hashState(context.id, change.index, this.snapshot()));
-    } else if (context?.type === "restore") this.#collect(context);
-    else this.#configure(change, context);
+    this.#change(change, true);
     this.machine.applyConfChange?.(change);
   }
 
   /** The head is of the moment of the first step, as the state of a machine whose `snapshot` is a generator. */
   *snapshot(): Iterable<Uint8Array> {
-    const head = encodeHead(this.#head);
-    const chunks = this.machine.snapshot()[Symbol.iterator]();
-    const first = chunks.next();
+    const head = encodeHead({
+      configurationIndex: this.#configurationIndex,
+      addresses: this.#addresses,
+      version: this.#version,
+      now: this.#now,
+      logTime: this.#logTime,
+      backup: this.#backup,
+    });
+    const chunks = begun(this.machine.snapshot());
     yield head;
-    for (let next = first; next.done !== true; next = chunks.next()) yield next.value;
+    yield* chunks;
   }
 
   restore(body: Uint8Array): void {
     const end = prefixBytes + headLength(body.subarray(0, prefixBytes));
     if (end > body.length) throw new DecodeError("snapshot body ends in its head");
     const head = decodeHead(body.subarray(prefixBytes, end));
-    this.machine.restore(body.subarray(end));
-    this.#head = head;
+    this.#checkVersion(head.version, "a snapshot");
+    this.machine.restore(body.subarray(end), head.version);
+    this.#take(head);
   }
 
   async restoreFrom(chunks: AsyncIterable<Uint8Array>): Promise<void> {
     const reader = new ChunkReader(chunks);
-    const head = decodeHead(await reader.take(headLength(await reader.take(prefixBytes))));
-    await restoreFrom(this.machine, reader.rest());
-    this.#head = head;
+    const head = decodeHead(await headOf(reader));
+    this.#checkVersion(head.version, "a snapshot");
+    await restoreFrom(this.machine, reader.rest(), head.version);
+    this.#take(head);
   }
 
-  #configure(
-    { index, confState }: AppliedConfChange,
-    context: Extract<ChangeContext, { type: "addresses" }> | undefined,
-  ): void {
+  #take(head: Head): void {
+    this.#configurationIndex = head.configurationIndex;
+    this.#addresses = head.addresses;
+    this.#version = head.version;
+    this.#now = head.now;
+    this.#logTime = head.logTime;
+    this.#backup = head.backup;
+  }
+
+  /** The command of an entry, as its machine sees it. */
+  #open(entry: AppliedEntry): Stamped {
+    this.#advance(timesOf(entry.data));
+    return new Stamped(entry, this.times, this.#version);
+  }
+
+  #advance({ now, logTime }: Times): void {
+    if (now > this.#now) this.#now = now;
+    if (logTime > this.#logTime) this.#logTime = logTime;
+  }
+
+  /** @param isNews  false where the machine has this entry's effect on itself already */
+  #change(change: AppliedConfChange, isNews: boolean): void {
+    const context = decodeContext(change.context);
+    switch (context?.type) {
+      case "check":
+        if (isNews) this.#checkPoint(context.id, change.index);
+        return;
+      case "activate":
+        this.#activate(context.version, change.index, isNews);
+        return;
+      case "restore":
+        this.#collect(context, isNews);
+        return;
+      default:
+        this.#configure(change, context?.addresses);
+    }
+  }
+
+  #checkPoint(id: number, index: Index): void {
+    this.onCheck({ id, index, chunks: begun(this.snapshot()) });
+  }
+
+  #activate(version: number, index: Index, isNews: boolean): void {
+    // Two leaders may have proposed the same.
+    if (version <= this.#version) return;
+    this.#checkVersion(version, `entry ${index}`);
+    if (isNews) this.#migrate(this.#version, version);
+    this.#version = version;
+    this.onActivated(version, index);
+  }
+
+  #migrate(from: number, to: number): void {
+    for (let next = from + 1; next <= to; next++) this.machine.migrate?.(next);
+  }
+
+  #checkVersion(version: number, what: string): void {
+    if (version <= this.supports) return;
+    throw new LogboomError(
+      "UPGRADE_NEEDED",
+      `${what} is of machine version ${version}, and this node's code goes up to ${this.supports}: install newer code and open the node again`,
+    );
+  }
+
+  #configure({ index, confState }: AppliedConfChange, moved: Addresses | undefined): void {
     const ids = memberIds(confState);
-    const addresses = new Map(this.#head.addresses);
-    for (const [id, address] of context?.addresses ?? []) addresses.set(id, address);
+    const addresses = new Map(this.#addresses);
+    for (const [id, address] of moved ?? []) addresses.set(id, address);
     for (const id of addresses.keys()) if (!ids.has(id)) addresses.delete(id);
-    this.#head = { ...this.#head, configurationIndex: index, addresses };
+    this.#configurationIndex = index;
+    this.#addresses = addresses;
   }
 
-  #collect({ id, offset, last, data }: Extract<ChangeContext, { type: "restore" }>): void {
-    const before = this.#head.backup?.id === id ? this.#head.backup.data : new Uint8Array(0);
+  #collect(piece: Extract<ChangeContext, { type: "restore" }>, isNews: boolean): void {
+    const { id, version, offset, last, data } = piece;
+    const before = this.#backup?.id === id ? this.#backup.data : new Uint8Array(0);
     // A piece that does not fit is of a backup that somebody else broke off.
     if (before.length !== offset || before.length + data.length > backupBytesMax) return;
     const whole = concatBytes(before, data);
-    this.#head = { ...this.#head, backup: last ? undefined : { id, data: whole } };
-    if (!last) return;
-    this.#restored = { id, error: undefined };
+    this.#backup = last ? undefined : { id, data: whole };
+    if (last && isNews) this.#restored = { id, error: this.#restoreBackup(whole, version) };
+  }
+
+  /**
+   * Whatever the machine makes of a backup, all replicas make the same of it: one that it does not take, by whatever exception, is
+   * refused, and the state stays. (A node that halted here would halt again each time it is opened.)
+   */
+  #restoreBackup(backup: Uint8Array, version: number): LogboomError | undefined {
+    if (version > this.#version) {
+      const text = `the backup is of machine version ${version}, and ${this.#version} is active`;
+      return new LogboomError("BAD_INPUT", text);
+    }
+    const before = concatBytes(...this.machine.snapshot());
     try {
-      this.machine.restore(whole);
+      this.machine.restore(backup, version);
+      this.#migrate(version, this.#version);
+      return undefined;
     } catch (cause) {
-      if (!isLogboomError(cause) || cause.code !== "DECODE") throw cause;
-      const error = new LogboomError("BAD_INPUT", `the backup was refused: ${cause.message}`, {
-        cause,
-      });
-      this.#restored = { id, error };
+      // It may have got halfway.
+      this.machine.restore(before, this.#version);
+      const why = cause instanceof Error ? cause.message : String(cause);
+      return new LogboomError("BAD_INPUT", `the backup was refused: ${why}`, { cause });
     }
   }
 }
 
-/** Bytes from the front of a stream of chunks, then the rest of it. */
-class ChunkReader {
-  readonly #chunks: AsyncIterator<Uint8Array>;
-  #buffer: Uint8Array = new Uint8Array(0);
-
-  constructor(chunks: AsyncIterable<Uint8Array>) {
-    this.#chunks = chunks[Symbol.asyncIterator]();
-  }
-
-  async take(length: number): Promise<Uint8Array> {
-    while (this.#buffer.length < length) {
-      const next = await this.#chunks.next();
-      if (next.done === true) throw new DecodeError("snapshot body ends in its head");
-      this.#buffer = concatBytes(this.#buffer, next.value);
-    }
-    const taken = this.#buffer.subarray(0, length);
-    this.#buffer = this.#buffer.subarray(length);
-    return taken;
-  }
-
-  async *rest(): AsyncIterable<Uint8Array> {
-    if (this.#buffer.length > 0) yield this.#buffer;
-    for (let next = await this.#chunks.next(); next.done !== true; ) {
-      yield next.value;
-      next = await this.#chunks.next();
-    }
-  }
+async function headOf(reader: ChunkReader): Promise<Uint8Array> {
+  return await reader.take(headLength(await reader.take(prefixBytes)));
 }

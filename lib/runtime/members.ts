@@ -3,7 +3,7 @@
  *
  * What is proposed with a change of configuration (its `context`) holds addresses, so that a node is added together with where it
  * lives, and a known one can move. A second kind of context carries an external backup in pieces, so that every replica restores it
- * at the same entry; a third marks where states are compared. A context of another form is somebody else's and changes nothing, on every replica alike.
+ * at the same entry; a third marks where states are compared, a fourth activates a version of the machine. A context of another form is somebody else's and changes nothing, on every replica alike.
  *
  * Snapshot body: version (1) ‖ length of the head (4) ‖ head ‖ the machine's chunks. All numbers big endian.
  */
@@ -28,8 +28,11 @@ export interface Configuration {
 export type ChangeContext =
   | { readonly type: "addresses"; readonly addresses: Addresses }
   | { readonly type: "check"; readonly id: number }
+  | { readonly type: "activate"; readonly version: number }
   | {
       readonly type: "restore";
+      /** Of the machine that gave the backup. */
+      readonly version: number;
       /** Of this backup: another id begins anew. */
       readonly id: number;
       readonly offset: number;
@@ -40,15 +43,20 @@ export type ChangeContext =
 const addressesKind = 1;
 const restoreKind = 2;
 const checkKind = 3;
+const activateKind = 4;
 
 export function encodeContext(context: ChangeContext): Uint8Array {
   if (context.type === "addresses") {
     return wire.message(wire.u8(addressesKind), encodeAddresses(context.addresses));
   }
   if (context.type === "check") return wire.message(wire.u8(checkKind), wire.u53(context.id));
-  const { id, offset, last, data } = context;
+  if (context.type === "activate") {
+    return wire.message(wire.u8(activateKind), wire.u53(context.version));
+  }
+  const { id, version, offset, last, data } = context;
   return wire.message(
     wire.u8(restoreKind),
+    wire.u53(version),
     wire.u53(id),
     wire.u53(offset),
     wire.u8(last ? 1 : 0),
@@ -71,9 +79,14 @@ export function decodeContext(bytes: Uint8Array): ChangeContext | undefined {
       reader.end();
       return { type: "check", id };
     }
+    if (kind === activateKind) {
+      const version = reader.u53();
+      reader.end();
+      return { type: "activate", version };
+    }
     if (kind !== restoreKind) return undefined;
-    const [id, offset, last] = [reader.u53(), reader.u53(), reader.u8()];
-    return { type: "restore", id, offset, last: last === 1, data: reader.rest() };
+    const [version, id, offset, last] = [reader.u53(), reader.u53(), reader.u53(), reader.u8()];
+    return { type: "restore", version, id, offset, last: last === 1, data: reader.rest() };
   } catch (error) {
     if (isLogboomError(error)) return undefined;
     throw error;
@@ -104,20 +117,36 @@ export interface Head {
   /** Index of the entry that last changed the configuration. */
   readonly configurationIndex: Index;
   readonly addresses: Addresses;
+  /** The machine version that is active. */
+  readonly version: number;
+  /** As of the last command, see `StampedEntry`. */
+  readonly now: number;
+  readonly logTime: number;
   /** A backup of which only a part has arrived. */
   readonly backup: { readonly id: number; readonly data: Uint8Array } | undefined;
 }
 
-export const emptyHead: Head = { configurationIndex: 0, addresses: new Map(), backup: undefined };
+export const emptyHead: Head = {
+  configurationIndex: 0,
+  addresses: new Map(),
+  version: 1,
+  now: 0,
+  logTime: 0,
+  backup: undefined,
+};
 
-const bodyVersion = 1;
+export const bodyVersion = 2;
 /** Version and length. */
 export const prefixBytes = 5;
 
-export function encodeHead({ configurationIndex, addresses, backup }: Head): Uint8Array {
+export function encodeHead(parts: Head): Uint8Array {
+  const { configurationIndex, addresses, version, now, logTime, backup } = parts;
   const head = wire.message(
     wire.u53(configurationIndex),
     encodeAddresses(addresses),
+    wire.u53(version),
+    wire.u53(now),
+    wire.u53(logTime),
     wire.u53(backup?.id ?? 0),
     backup?.data ?? new Uint8Array(0),
   );
@@ -139,11 +168,16 @@ export function decodeHead(head: Uint8Array): Head {
   const reader = new wire.WireReader(head);
   const configurationIndex = reader.u53();
   const addresses = decodeAddresses(reader);
+  const [version, now, logTime] = [reader.u53(), reader.u53(), reader.u53()];
+  if (version < 1) throw new DecodeError("machine versions begin at 1, got 0");
   const id = reader.u53();
   const data = reader.rest();
   return {
     configurationIndex,
     addresses,
+    version,
+    now,
+    logTime,
     backup: id === 0 ? undefined : { id, data: data.slice() },
   };
 }

@@ -1,6 +1,6 @@
 /** What may be observed of a running node. Listeners are called after the fact and never hold the node up. */
 import type { LogboomError } from "../base/errors.js";
-import type { NodeId, Role, SnapshotMetadata, Term } from "../core/types.js";
+import type { Index, NodeId, Role, SnapshotMetadata, Term } from "../core/types.js";
 import type { Configuration } from "./members.js";
 import type { NodeStatus } from "./node-status.js";
 import type { StateVerdict } from "./state-check.js";
@@ -49,8 +49,26 @@ export type NodeEvent =
       readonly metadata: SnapshotMetadata;
       readonly peer: NodeId | undefined;
     }
+  /** From the entry at `index` on commands are run as of machine version `version`. */
+  | { readonly type: "activated"; readonly version: number; readonly index: Index }
   /** Replicas differ: at the leader that found it, and at each that restores because of it. */
   | { readonly type: "diverged"; readonly verdict: StateVerdict }
-  | { readonly type: "halted"; readonly halt: Halt };
+  | { readonly type: "halted"; readonly halt: Halt }
+  /** The last one: `close` was called. */
+  | { readonly type: "closed" };
 
 export type NodeEventType = NodeEvent["type"];
+
+/** What a change of members from `before` to `after` is to who watches node `self`. */
+export function memberEvents(
+  before: ReadonlySet<NodeId>,
+  after: ReadonlySet<NodeId>,
+  self: NodeId,
+): readonly NodeEvent[] {
+  const events: NodeEvent[] = [];
+  for (const id of after) if (!before.has(id)) events.push({ type: "member", id, change: "added" });
+  for (const id of before)
+    if (!after.has(id)) events.push({ type: "member", id, change: "removed" });
+  if (before.has(self) && !after.has(self)) events.push({ type: "removed" });
+  return events;
+}

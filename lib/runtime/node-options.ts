@@ -3,14 +3,16 @@ import type { Clock } from "../base/clock.js";
 import { LogboomError } from "../base/errors.js";
 import type { Random } from "../base/random.js";
 import { isNodeId } from "../core/config.js";
-import { type ConfState, emptyConfState, type NodeId, type Term } from "../core/types.js";
+import type { RawNode } from "../core/raw-node.js";
+import { type ConfState, emptyConfState, type NodeId } from "../core/types.js";
+import type { SnapshotPolicy } from "../storage/snapshot-policy.js";
 import type { OpenedStore } from "../storage/storage.js";
 import type { Transport } from "../transport/transport.js";
 import { nodeTiming, type Timing } from "./bare-node.js";
 import { type Addresses, addressBytesMax } from "./members.js";
 import { type Logger, type Metrics, noLogger, noMetrics } from "./metrics.js";
-import { defaultSnapshotPolicy, type SnapshotPolicy } from "./snapshots.js";
-import type { StateMachine } from "./state-machine.js";
+import { completePolicy } from "./snapshots.js";
+import type { NodeMachine } from "./state-machine.js";
 import { systemClock } from "./system-clock.js";
 import { systemRandom } from "./system-random.js";
 
@@ -41,11 +43,11 @@ export interface Reloadable {
 export interface RaftNodeOptions<Result> {
   /** An integer in [1, 2^53−1], never used by another node, before or after. */
   readonly id: NodeId;
-  /** Closed with the node. */
+  /** Closed with the node, and where opening fails for another reason than `BAD_CONFIG`. */
   readonly store: OpenedStore;
   /** Closed with the node. Must prove who a frame is from, or be a network that can be trusted. */
   readonly transport: AddressedTransport;
-  readonly machine: StateMachine<Result>;
+  readonly machine: NodeMachine<Result>;
   /** Where others reach this node, where the transport needs to know. One that differs from the configuration's is announced. */
   readonly address?: string;
   /** Begins a cluster if the store is empty; ignored otherwise. Without it an empty node waits to be added. */
@@ -55,7 +57,8 @@ export interface RaftNodeOptions<Result> {
   readonly random?: Random;
   /** Default `nodeTiming`. The same at every node. */
   readonly timing?: Timing;
-  readonly snapshotPolicy?: SnapshotPolicy;
+  /** What is not given is the default. */
+  readonly snapshotPolicy?: Partial<SnapshotPolicy>;
   readonly proposalBytesMax?: number;
   readonly pendingBytesMax?: number;
   /** Requests made here while another leads are passed on to it. Default true; else they end with `NOT_LEADER`. */
@@ -63,17 +66,39 @@ export interface RaftNodeOptions<Result> {
   /** "lease" answers reads without asking a quorum while the leader's lease lasts; needs clocks that run alike. Default "safe". */
   readonly reads?: "safe" | "lease";
   /**
-   * What becomes of a command as this node, as leader of `term`, puts it into the log: a stamp of the leader's time, say. Called once
-   * for each, wherever it was proposed; must not throw, nor make it longer by more than 64 bytes.
+   * "automatic": a leader activates the machine version that every member's code goes up to as soon as it has heard so of all. "manual":
+   * that waits for `activateVersion`, so that a new release can be taken back until then. Default "automatic".
    */
-  readonly prepare?: (command: Uint8Array, term: Term) => Uint8Array;
+  readonly activation?: "automatic" | "manual";
+  /**
+   * After so many of its own snapshots a leader has the states of all members compared, see `checkState`; 0 = never. Default 8, which
+   * costs each member an eighth of what its snapshots cost.
+   */
+  readonly checkEverySnapshots?: number;
   readonly logger?: Logger;
   readonly metrics?: Metrics;
+  /** Is shown the core before it runs: for tests that look into it. */
+  readonly watch?: (core: RawNode) => void;
 }
 
-export type CompleteOptions<Result> = RaftNodeOptions<Result> &
+/** Some of them; of the policy what is not given stays as it is. */
+export type Changes = Partial<Omit<Reloadable, "snapshotPolicy">> & {
+  readonly snapshotPolicy?: Partial<SnapshotPolicy>;
+};
+
+export type CompleteOptions<Result> = Omit<RaftNodeOptions<Result>, "snapshotPolicy"> &
   Required<
-    Pick<RaftNodeOptions<Result>, "clock" | "random" | "timing" | "forward" | "logger" | "metrics">
+    Pick<
+      RaftNodeOptions<Result>,
+      | "clock"
+      | "random"
+      | "timing"
+      | "forward"
+      | "logger"
+      | "metrics"
+      | "activation"
+      | "checkEverySnapshots"
+    >
   > &
   Reloadable;
 
@@ -83,7 +108,9 @@ export function completeOptions<Result>(options: RaftNodeOptions<Result>): Compl
   if (!isNodeId(id)) bad("id", "be an integer in [1, 2^53-1]", id);
   if (transport.self !== id) bad("transport", `be opened as node ${id}`, transport.self);
   if (address !== undefined) checkAddress(address);
-  if (bootstrap !== undefined) bootstrapState(bootstrap);
+  if (bootstrap !== undefined) bootstrapState(bootstrap, id);
+  const { version } = options.machine;
+  if (version !== undefined) positive("machine.version", version);
   const timing = options.timing ?? nodeTiming;
   const complete = {
     ...options,
@@ -91,14 +118,20 @@ export function completeOptions<Result>(options: RaftNodeOptions<Result>): Compl
     random: options.random ?? systemRandom,
     timing,
     tickMs: timing.tickMs,
-    snapshotPolicy: options.snapshotPolicy ?? defaultSnapshotPolicy,
+    snapshotPolicy: completePolicy(options.snapshotPolicy),
     proposalBytesMax: options.proposalBytesMax ?? 1024 * 1024,
     pendingBytesMax: options.pendingBytesMax ?? 64 * 1024 * 1024,
     forward: options.forward ?? true,
+    activation: options.activation ?? "automatic",
+    checkEverySnapshots: options.checkEverySnapshots ?? 8,
     logger: options.logger ?? noLogger,
     metrics: options.metrics ?? noMetrics,
   };
   checkReloadable(complete);
+  const { checkEverySnapshots } = complete;
+  if (!(Number.isSafeInteger(checkEverySnapshots) && checkEverySnapshots >= 0)) {
+    bad("checkEverySnapshots", "be a whole number from 0 on", checkEverySnapshots);
+  }
   return complete;
 }
 
@@ -109,27 +142,41 @@ export function checkReloadable({
   proposalBytesMax,
   pendingBytesMax,
 }: Reloadable): void {
-  const { entries, bytes, trailing } = snapshotPolicy;
-  positive("snapshotPolicy.entries", entries);
-  positive("snapshotPolicy.bytes", bytes);
-  if (!(Number.isSafeInteger(trailing) && trailing >= 0)) {
-    bad("snapshotPolicy.trailing", "be a whole number from 0 on", trailing);
-  }
   positive("tickMs", tickMs);
   positive("proposalBytesMax", proposalBytesMax);
   positive("pendingBytesMax", pendingBytesMax);
   if (proposalBytesMax > pendingBytesMax) {
     bad("proposalBytesMax", `be at most pendingBytesMax (${pendingBytesMax})`, proposalBytesMax);
   }
+  checkPolicy(snapshotPolicy, proposalBytesMax);
 }
 
-/** The configuration a cluster begins with. @throws LogboomError `BAD_CONFIG` */
-export function bootstrapState({ voters, learners = [], addresses }: Bootstrap): ConfState {
+function checkPolicy(policy: SnapshotPolicy, proposalBytesMax: number): void {
+  const { entries, bytes, trailingEntries, trailingBytes, retained, logBytesMax } = policy;
+  positive("snapshotPolicy.entries", entries);
+  positive("snapshotPolicy.bytes", bytes);
+  notNegative("snapshotPolicy.trailingEntries", trailingEntries);
+  notNegative("snapshotPolicy.trailingBytes", trailingBytes);
+  positive("snapshotPolicy.retained", retained);
+  positive("snapshotPolicy.logBytesMax", logBytesMax);
+  // Else a command could be too large for ever, not until a snapshot has made room.
+  if (logBytesMax < 2 * proposalBytesMax) {
+    const rule = `be at least twice proposalBytesMax (${proposalBytesMax})`;
+    bad("snapshotPolicy.logBytesMax", rule, logBytesMax);
+  }
+}
+
+/** The configuration a cluster begins with, node `self` among its members. @throws LogboomError `BAD_CONFIG` */
+export function bootstrapState(
+  { voters, learners = [], addresses }: Bootstrap,
+  self: NodeId,
+): ConfState {
   const all = [...voters, ...learners];
   if (voters.length === 0) bad("bootstrap.voters", "name at least one node", "none");
   const wrong = all.find((id) => !isNodeId(id));
   if (wrong !== undefined) bad("bootstrap", "name integers in [1, 2^53-1]", wrong);
   if (new Set(all).size !== all.length) bad("bootstrap", "name each node once", all);
+  if (!all.includes(self)) bad("bootstrap", `name this node (${self}) among its members`, all);
   for (const address of addresses?.values() ?? []) checkAddress(address);
   const ascending = (ids: readonly NodeId[]): NodeId[] => [...ids].sort((a, b) => a - b);
   return { ...emptyConfState, voters: ascending(voters), learners: ascending(learners) };
@@ -146,6 +193,11 @@ export function checkAddress(address: string): void {
 function positive(name: string, value: number): void {
   const whole = Number.isSafeInteger(value) || value === Number.POSITIVE_INFINITY;
   if (!whole || value <= 0) bad(name, "be a whole number above 0", value);
+}
+
+function notNegative(name: string, value: number): void {
+  const whole = Number.isSafeInteger(value) || value === Number.POSITIVE_INFINITY;
+  if (!whole || value < 0) bad(name, "be a whole number from 0 on", value);
 }
 
 function bad(name: string, rule: string, value: unknown): never {

@@ -26,6 +26,7 @@ import type { CompleteOptions } from "./node-options.js";
 import { ProposalQueue } from "./proposal-queue.js";
 import { type Applied, Proposals } from "./proposals.js";
 import { refusal } from "./refusals.js";
+import { firstRequestId } from "./repetitions.js";
 import type { Placed, Request, RequestFrame } from "./requests.js";
 
 export interface RequestsOptions<Result> {
@@ -35,6 +36,10 @@ export interface RequestsOptions<Result> {
   softState(): SoftState;
   configuration(): Configuration;
   send(to: NodeId, frame: RequestFrame): boolean;
+  /** What this node, as leader, puts into the log for `commands`. */
+  stamped(commands: readonly Uint8Array[]): readonly Uint8Array[];
+  /** @throws LogboomError for a change that must not be proposed */
+  checkChange(change: ConfChangeV2): void;
   until(holds: () => boolean, signal: AbortSignal | undefined): Promise<void>;
   /** @throws LogboomError when the node is closed or halted, or the signal aborted */
   checkRunning(signal: AbortSignal | undefined): void;
@@ -63,7 +68,7 @@ export class Requests<Result> {
       graceMs,
       leaderTerm: () => (deps.softState().leader === noNode ? 0 : deps.bare().status().term),
     });
-    this.#queue = new ProposalQueue((commands) => deps.bare().propose(this.#prepared(commands)));
+    this.#queue = new ProposalQueue((commands) => deps.bare().propose(deps.stamped(commands)));
     this.#reads = new Linearizable({
       self: id,
       clock,
@@ -75,6 +80,7 @@ export class Requests<Result> {
     this.#forwarding = new Forwarding(id, options.pendingBytesMax, {
       clock,
       waitMs: graceMs,
+      firstId: firstRequestId(options.store.identity.boot),
       leader: () => deps.softState().leader,
       send: (to, frame) => deps.send(to, frame),
       serve: (request) => this.serve(request),
@@ -225,6 +231,7 @@ export class Requests<Result> {
   /** A backup in pieces, each in an entry of its own, one after the other. */
   async restore(
     backup: Uint8Array,
+    version: number,
     pieceBytes: number,
     signal: AbortSignal | undefined,
   ): Promise<void> {
@@ -237,7 +244,7 @@ export class Requests<Result> {
     for (let offset = 0; offset === 0 || offset < backup.length; offset += pieceBytes) {
       const data = backup.subarray(offset, offset + pieceBytes);
       const last = offset + pieceBytes >= backup.length;
-      const piece = carrierOf(self, { type: "restore", id, offset, last, data });
+      const piece = carrierOf(self, { type: "restore", id, version, offset, last, data });
       await this.#whenChangeable(piece, signal);
     }
     const outcome = this.#deps.machine.outcomeOf(id);
@@ -306,20 +313,16 @@ export class Requests<Result> {
       if (!answer.accepted) throw refusal(answer.reason);
       return { index: 0, term: 0 };
     }
-    if (request.kind === "change" && request.ifIndex !== 0) this.#checkIndex(request.ifIndex);
+    if (request.kind === "change") {
+      this.#deps.checkChange(request.change);
+      if (request.ifIndex !== 0) this.#checkIndex(request.ifIndex);
+    }
     const answer =
       request.kind === "propose"
-        ? this.#deps.bare().propose(this.#prepared(request.commands))
+        ? this.#deps.bare().propose(this.#deps.stamped(request.commands))
         : this.#deps.bare().proposeConfChange(request.change);
     if (!answer.accepted) throw refusal(answer.reason);
     return answer;
-  }
-
-  #prepared(commands: readonly Uint8Array[]): readonly Uint8Array[] {
-    const { prepare } = this.#options;
-    if (prepare === undefined) return commands;
-    const { term } = this.#deps.bare().status();
-    return commands.map((command) => (command.length > 0 ? prepare(command, term) : command));
   }
 
   #checkIndex(ifIndex: Index): void {

@@ -1,7 +1,9 @@
 /** Status of a running node, as plain copies; and the same as hashicorp/raft's Stats has it, for dashboards that know those names. */
 import type { PeerStatus } from "../core/raw-node.js";
 import type { Index, NodeId, Role, SnapshotMetadata, Term } from "../core/types.js";
-import { type Configuration, memberIds } from "./members.js";
+import type { BareNode } from "./bare-node.js";
+import type { MemberedMachine } from "./membered-machine.js";
+import { bodyVersion, type Configuration, memberIds } from "./members.js";
 import type { Metrics } from "./metrics.js";
 
 export interface NodeStatus {
@@ -16,9 +18,16 @@ export interface NodeStatus {
   readonly applied: Index;
   readonly lastIndex: Index;
   readonly lastTerm: Term;
+  /** Bytes of the log in memory; at most `snapshotPolicy.logBytesMax`. */
+  readonly logBytes: number;
   /** Committed entries that wait to be applied. */
   readonly backlog: number;
   readonly configuration: Configuration;
+  /** The machine version that is active, and the highest that this node's code can be. */
+  readonly machineVersion: number;
+  readonly machineSupports: number;
+  /** Milliseconds that leaders have led, as of the last command applied here. */
+  readonly logTime: number;
   readonly snapshot: SnapshotMetadata | undefined;
   /** Milliseconds since the leader was heard; 0 on a leader, undefined where none ever was. */
   readonly lastContactMs: number | undefined;
@@ -33,7 +42,38 @@ export interface NodeStatus {
   readonly halted: boolean;
 }
 
-/** hashicorp/raft's Stats: its names, its texts. */
+/** The part of a status that the node itself and its machine know. */
+export function statusOfNode(
+  bare: BareNode<unknown>,
+  machine: MemberedMachine<unknown>,
+  leaderHeardMs: number | undefined,
+): Omit<
+  NodeStatus,
+  "configuration" | "proposals" | "reads" | "forwarded" | "sendingSnapshots" | "refused" | "halted"
+> {
+  const { id, role, term, leader, commit, lastIndex, logBytes, peers } = bare.fullStatus();
+  return {
+    id,
+    role,
+    term,
+    leader,
+    leaderAddress: machine.addresses.get(leader),
+    commit,
+    applied: bare.applied,
+    lastIndex,
+    lastTerm: bare.lastTerm,
+    logBytes,
+    backlog: bare.backlog,
+    machineVersion: machine.version,
+    machineSupports: machine.supports,
+    logTime: machine.times.logTime,
+    snapshot: bare.snapshots.latest,
+    lastContactMs: role === "leader" ? 0 : leaderHeardMs,
+    peers,
+  };
+}
+
+/** hashicorp/raft's Stats: its names, its texts. Its protocol version is the machine version here: what all members must understand. */
 export function statsOf(status: NodeStatus): Readonly<Record<string, string>> {
   const { configuration, snapshot, lastContactMs, role } = status;
   const { confState, addresses, index } = configuration;
@@ -58,6 +98,11 @@ export function statsOf(status: NodeStatus): Readonly<Record<string, string>> {
     fsm_pending: String(status.backlog),
     last_snapshot_index: String(snapshot?.index ?? 0),
     last_snapshot_term: String(snapshot?.term ?? 0),
+    protocol_version: String(status.machineVersion),
+    protocol_version_min: "1",
+    protocol_version_max: String(status.machineSupports),
+    snapshot_version_min: String(bodyVersion),
+    snapshot_version_max: String(bodyVersion),
     latest_configuration_index: String(index),
     latest_configuration: `[${servers.join(" ")}]`,
     num_peers: String(peers.filter((id) => id !== status.id && voters.has(id)).length),
@@ -74,4 +119,11 @@ export function publishGauges(metrics: Metrics, status: NodeStatus): void {
   metrics.gauge("raft_last_index", status.lastIndex);
   metrics.gauge("raft_fsm_pending", status.backlog);
   metrics.gauge("raft_is_leader", status.role === "leader" ? 1 : 0);
+}
+
+export function countRole(metrics: Metrics, role: Role, before: Role): void {
+  if (role === "leader") metrics.count("raft_state_leader_total");
+  else if (role === "follower") metrics.count("raft_state_follower_total");
+  else metrics.count("raft_state_candidate_total");
+  if (before === "leader") metrics.count("raft_transition_leader_lost_total");
 }

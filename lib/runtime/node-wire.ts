@@ -10,17 +10,17 @@ import type { PeerEvent, Transport } from "../transport/transport.js";
 import type { BareNode } from "./bare-node.js";
 import type { Contacts } from "./contacts.js";
 import { packFrame, raftFrame, requestFrame, transferFrame, unpackFrame } from "./frames.js";
+import type { Guards } from "./guards.js";
 import type { Metrics } from "./metrics.js";
 import type { NodeEvent } from "./node-events.js";
 import type { Requests } from "./node-requests.js";
+import { Repetitions } from "./repetitions.js";
 import {
   decodeRequestFrame,
   encodeRequestFrame,
   type Request,
   type RequestFrame,
 } from "./requests.js";
-import type { StateChecks } from "./state-checks.js";
-import { decodeTransferFrame } from "./transfer-frames.js";
 import type { Transfers } from "./transfers.js";
 
 /** Appends above so many bytes travel as bulk, behind heartbeats and votes. */
@@ -32,7 +32,7 @@ export interface WireParts<Result> {
   readonly contacts: Contacts;
   readonly requests: Requests<Result>;
   readonly transfers: Transfers;
-  readonly checks: StateChecks;
+  readonly guards: Guards;
   bare(): BareNode<Result>;
   members(): ReadonlySet<NodeId>;
   running(): boolean;
@@ -41,6 +41,7 @@ export interface WireParts<Result> {
 
 export class Wire<Result> {
   readonly #parts: WireParts<Result>;
+  readonly #repetitions = new Repetitions();
   /** Frames that were malformed, or from whom they must not be. */
   refused = 0;
 
@@ -59,6 +60,10 @@ export class Wire<Result> {
     return false;
   }
 
+  configured(): void {
+    this.#repetitions.keep(this.#parts.members());
+  }
+
   link(event: PeerEvent): void {
     const { peer } = event;
     const up = event.type === "up";
@@ -68,6 +73,7 @@ export class Wire<Result> {
       this.#parts.requests.unreachable(peer);
       this.#parts.transfers.unreachable(peer);
     }
+    this.#parts.guards.linked(peer, up);
     const reason = event.type === "down" ? event.reason : undefined;
     this.#parts.emit({ type: "link", peer, up, reason });
   }
@@ -79,8 +85,7 @@ export class Wire<Result> {
       const { kind, body } = unpackFrame(frame);
       if (kind === raftFrame) this.#onMessages(from, decodeMessages(body));
       else if (kind === requestFrame) this.#onRequest(from, decodeRequestFrame(body));
-      else if (kind === transferFrame)
-        this.#parts.transfers.receive(from, decodeTransferFrame(body));
+      else if (kind === transferFrame) this.#parts.transfers.receive(from, body);
       else throw new DecodeError(`a frame of kind ${kind}, which this node does not speak`);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
@@ -99,23 +104,25 @@ export class Wire<Result> {
   }
 
   #onRequest(from: NodeId, frame: RequestFrame): void {
-    if (frame.type === "state") {
-      this.#parts.checks.answered(from, frame.hash);
-      return;
-    }
-    if (frame.type === "diverged") {
-      this.#parts.checks.told(from, frame.id);
-      return;
-    }
-    if (frame.type !== "request") {
-      this.#parts.requests.answered(from, frame);
-      return;
-    }
+    const { guards, requests } = this.#parts;
+    if (frame.type === "request") this.#serve(from, frame);
+    else if (frame.type === "about") guards.about(from, frame);
+    else if (frame.type === "state") guards.checks.answered(from, frame.hash);
+    else if (frame.type === "diverged") guards.checks.told(from, frame.id);
+    else if (frame.type === "check") guards.checks.askedToCheck(from);
+    else requests.answered(from, frame);
+  }
+
+  #serve(from: NodeId, frame: Extract<RequestFrame, { type: "request" }>): void {
     const { id } = frame;
     // Only members are served: anybody else may be linked, but has no say.
-    const answer = this.#parts.members().has(from) ? this.#answer(id, frame.request) : undefined;
-    if (answer === undefined) this.refused += 1;
-    else this.#parts.transport.send(from, packFrame(requestFrame, encodeRequestFrame(answer)));
+    if (!this.#parts.members().has(from)) {
+      this.refused += 1;
+      return;
+    }
+    if (!this.#repetitions.isNew(from, id)) return;
+    const answer = this.#answer(id, frame.request);
+    this.#parts.transport.send(from, packFrame(requestFrame, encodeRequestFrame(answer)));
   }
 
   #answer(id: number, request: Request): RequestFrame {

@@ -16,6 +16,7 @@ import { type Configuration, memberIds } from "./members.js";
 import type { NodeEvent, NodeEventType } from "./node-events.js";
 import {
   type Bootstrap,
+  type Changes,
   checkAddress,
   checkReloadable,
   completeOptions,
@@ -50,9 +51,11 @@ export class RaftNode<Result> {
   #settings: Reloadable;
 
   /**
-   * Loads the store, restores the machine and begins to take part.
+   * Loads the store, restores the machine, applies what the log holds as committed, and begins to take part.
    *
-   * @throws LogboomError `BAD_CONFIG` (an option against its rule) · `STORAGE_FAILED`, `DECODE` (the snapshot is damaged)
+   * @throws LogboomError `BAD_CONFIG` (an option against its rule, named with its value; nothing was touched) · after the rest, store and
+   *         transport are closed: `STORAGE_FAILED`, `STORAGE_LOCKED`, `DECODE` (the machine does not take its snapshot), `UPGRADE_NEEDED` (the
+   *         log is of a later machine version), `HALTED` (the machine threw; see `cause`)
    */
   static async open<Result>(options: RaftNodeOptions<Result>): Promise<RaftNode<Result>> {
     const complete = completeOptions(options);
@@ -226,8 +229,9 @@ export class RaftNode<Result> {
     return this.#node.basicStatus().leader;
   }
 
+  /** Never once this node has halted or was closed. */
   get isLeader(): boolean {
-    return this.#node.basicStatus().role === "leader";
+    return this.#node.running && this.#node.basicStatus().role === "leader";
   }
 
   /** Resolves with the leader's id as soon as one is known. @throws LogboomError `ABORTED`, `CLOSED`, `HALTED` */
@@ -236,7 +240,7 @@ export class RaftNode<Result> {
     return this.leader;
   }
 
-  /** Calls `listener` now and whenever this node begins or ends to lead; never twice with the same. */
+  /** Calls `listener` now and whenever this node begins or ends to lead, by halting and closing too; never twice with the same. */
   watchLeadership(listener: (leads: boolean) => void): () => void {
     let last = this.isLeader;
     listener(last);
@@ -244,7 +248,7 @@ export class RaftNode<Result> {
       if (this.isLeader === last) return;
       last = this.isLeader;
       listener(last);
-    }, ["role", "halted"]);
+    }, ["role", "halted", "closed"]);
   }
 
   /**
@@ -274,30 +278,48 @@ export class RaftNode<Result> {
 
   /**
    * Replaces the machine's state by `backup` on every node at one point of the log; members stay as they are. Commands that are
-   * committed before its last piece are undone with the rest of the state.
+   * committed before its last piece are undone with the rest of the state. A backup of an earlier machine version is migrated.
    *
-   * @throws LogboomError `TOO_LARGE` (256 MiB), `BAD_INPUT` (the machine does not take it), and as `change`
+   * @param version  of the machine that gave the backup; default: the active one
+   * @throws LogboomError with outcome none: `TOO_LARGE` (256 MiB), `BAD_INPUT` (the machine does not take it, by whatever exception: the
+   *         state is as before), `PROPOSAL_DROPPED` with reason `overtaken` (another was begun meanwhile) · and as `change`
    */
   async restore(
     backup: Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
-    { signal }: Waiting = {},
+    {
+      signal,
+      version = this.status().machineVersion,
+    }: Waiting & { readonly version?: number } = {},
   ): Promise<void> {
     this.#node.count("raft_restore_total");
     const chunks: Uint8Array[] = [];
     if (backup instanceof Uint8Array) chunks.push(backup);
     else for await (const chunk of backup) chunks.push(chunk);
-    await this.#node.requests.restore(concatBytes(...chunks), backupPieceBytes, signal);
+    await this.#node.requests.restore(concatBytes(...chunks), version, backupPieceBytes, signal);
   }
 
   /**
    * Compares the states of all members at one entry of the log. What the majority of voters holds is right: others restore it from this
-   * leader; where this leader is among the others, it hands over to one of the majority, and the check is to be made again there.
-   * Without a majority nobody restores. Members that are out of reach are not judged.
+   * leader; where this leader is among the others, it hands over to one of the majority, which makes the check again.
+   * Without a majority nobody restores. Members that are out of reach are not judged. Where replicas differ, this node and those that
+   * restore say `diverged`. Leaders check by themselves too, see `checkEverySnapshots`.
    *
-   * @throws LogboomError `NOT_LEADER`, `PROPOSAL_DROPPED` (`inProgress`), and as `change`
+   * @throws LogboomError `NOT_LEADER`, `PROPOSAL_DROPPED` (`inProgress`), and as `change`; outcome none in effect: a check changes no state
    */
   checkState(): Promise<StateVerdict> {
-    return this.#node.checks.begin();
+    return this.#node.guards.checks.begin();
+  }
+
+  /**
+   * Activates machine version `version`, now, on every node at one entry, with the machine's migrations up to it; without effect where it
+   * is active. Only the leader can, once it has heard from every member, within the last seconds, that its code goes that far. For
+   * `activation: "manual"`; otherwise leaders do so by themselves.
+   *
+   * @throws LogboomError with outcome none: `BAD_INPUT` (no version), `NOT_LEADER`, `PROPOSAL_DROPPED` with reason `unsupportedVersion`
+   *         (the message names the members) or `pendingConfChange` · and as `change`
+   */
+  activateVersion(version: number): Promise<void> {
+    return this.#node.guards.activate(version);
   }
 
   // — looking in —
@@ -329,15 +351,19 @@ export class RaftNode<Result> {
   }
 
   /** Changes settings while running. @throws LogboomError `BAD_CONFIG`, leaving all as they were */
-  reload(changes: Partial<Reloadable>): Reloadable {
-    const settings = { ...this.#settings, ...changes };
+  reload(changes: Changes): Reloadable {
+    const snapshotPolicy = { ...this.#settings.snapshotPolicy, ...changes.snapshotPolicy };
+    const settings = { ...this.#settings, ...changes, snapshotPolicy };
     checkReloadable(settings);
     this.#settings = settings;
     this.#node.reload(settings);
     return settings;
   }
 
-  /** Stops: every open request ends with `CLOSED`, transport and store are closed, no timer is left. Idempotent. */
+  /**
+   * Stops: every open request ends with `CLOSED`, transport and store are closed, no timer is left. Idempotent.
+   * @throws what transport or store could not be closed with, after everything else was
+   */
   close(): Promise<void> {
     return this.#node.close();
   }

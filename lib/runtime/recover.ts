@@ -9,11 +9,11 @@
 import { LogboomError } from "../base/errors.js";
 import { emptyConfState, type NodeId, type SnapshotMetadata } from "../core/types.js";
 import type { OpenedStore } from "../storage/storage.js";
-import { restoreFrom } from "./applier.js";
 import { isEmpty } from "./founding.js";
 import { MemberedMachine } from "./membered-machine.js";
+import { replay } from "./replay.js";
 import { save } from "./snapshots.js";
-import type { StateMachine } from "./state-machine.js";
+import type { NodeMachine } from "./state-machine.js";
 
 export interface RecoverOptions {
   /** This survivor: the sole voter afterwards. */
@@ -21,13 +21,15 @@ export interface RecoverOptions {
   /** Not in use by a node. Closed at the end. */
   readonly store: OpenedStore;
   /** A fresh one. */
-  readonly machine: StateMachine<unknown>;
+  readonly machine: NodeMachine<unknown>;
   readonly address?: string;
 }
 
 /**
  * Makes this store's node the only voter of its cluster, with everything its log holds. Resolves with the snapshot it begins from.
- * @throws LogboomError `BAD_INPUT` (an empty store), `STORAGE_FAILED`, `DECODE`
+ *
+ * @throws LogboomError `BAD_INPUT` (an empty store), `STORAGE_FAILED`, `DECODE` (a damaged snapshot), `UPGRADE_NEEDED`; outcome none, but for
+ *         `STORAGE_FAILED` while the new beginning is written: it stands wholly or not at all. Whatever the machine throws is passed on.
  */
 export async function recoverCluster(options: RecoverOptions): Promise<SnapshotMetadata> {
   const { id, store, address } = options;
@@ -35,20 +37,10 @@ export async function recoverCluster(options: RecoverOptions): Promise<SnapshotM
   if (isEmpty(loaded))
     throw new LogboomError("BAD_INPUT", "the store is empty: nothing to recover");
   const machine = new MemberedMachine(options.machine);
-  const known = machine.appliedIndex?.() ?? 0;
-  const { snapshot, entries, hardState } = loaded;
-  if (snapshot !== undefined && snapshot.index > known) {
-    await restoreFrom(machine, store.snapshots.read(snapshot));
-  }
-  let last = snapshot?.index ?? 0;
-  for (const entry of entries) {
-    if (entry.index <= last) continue;
-    last = entry.index;
-    if (entry.type === "EntryNormal" && entry.data.length > 0 && last > known) machine.apply(entry);
-  }
-  machine.found(new Map(address === undefined ? [] : [[id, address]]));
+  const { last } = await replay(machine, store, loaded);
+  machine.refound(last + 1, new Map(address === undefined ? [] : [[id, address]]));
   // A term and an index nobody has: what lost members still hold can never pass for this.
-  const term = hardState.term + 1;
+  const term = loaded.hardState.term + 1;
   const confState = { ...emptyConfState, voters: [id] };
   const metadata = { index: last + 1, term, confState };
   await save(store, metadata, machine.snapshot());

@@ -1,5 +1,5 @@
 /** What a caller is told when the core refuses: nothing has happened, and why. */
-import { LogboomError } from "../base/errors.js";
+import { isLogboomError, LogboomError } from "../base/errors.js";
 import type { Refusal } from "../core/results.js";
 
 const texts: Partial<Record<Refusal, string>> = {
@@ -38,4 +38,9 @@ export function closed(outcome: "none" | "unknown"): LogboomError {
 export function halted(cause: unknown, outcome: "none" | "unknown" = "unknown"): LogboomError {
   const why = cause instanceof Error ? `: ${cause.message}` : "";
   return new LogboomError("HALTED", `the node has stopped${why}`, { outcome, cause });
+}
+
+/** Why an opening failed: the failure itself, where it has a code. */
+export function causeOf(halt: LogboomError): LogboomError {
+  return isLogboomError(halt.cause) ? halt.cause : halt;
 }

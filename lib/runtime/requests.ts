@@ -7,6 +7,8 @@
  *     accepted  2 ‖ id ‖ index ‖ term      where the (first) entry stands in the log
  *     state     4 ‖ check ‖ index ‖ length ‖ CRC-32C         a replica's state, see state-check.ts
  *     diverged  5 ‖ index                                    the leader to who is in the minority
+ *     about     6 ‖ wall clock ‖ version       every member to the voters: its time, and how far its machine's code goes
+ *     check     7                              a leader that differs to its successor: compare states once you lead
  *     refused   3 ‖ id ‖ code ‖ reason ‖ what a person may read
  */
 import { DecodeError, type ErrorCode, LogboomError } from "../base/errors.js";
@@ -31,7 +33,9 @@ export type RequestFrame =
   | { readonly type: "accepted"; readonly id: number; readonly placed: Placed }
   | { readonly type: "refused"; readonly id: number; readonly error: LogboomError }
   | { readonly type: "state"; readonly id: number; readonly hash: StateHash }
-  | { readonly type: "diverged"; readonly id: Index };
+  | { readonly type: "diverged"; readonly id: Index }
+  | { readonly type: "about"; readonly wall: number; readonly supports: number }
+  | { readonly type: "check" };
 
 const kinds = ["propose", "change", "transfer"] as const;
 /** Codes a refusal may carry; anything else is a peer of a later version, and reads as PROPOSAL_DROPPED. */
@@ -45,7 +49,12 @@ const codes: readonly ErrorCode[] = [
 ];
 
 export function encodeRequestFrame(frame: RequestFrame): Uint8Array {
-  const head = (type: number) => wire.message(wire.u8(type), wire.u53(frame.id));
+  if (frame.type === "about") {
+    return wire.message(wire.u8(6), wire.u53(frame.wall), wire.u53(frame.supports));
+  }
+  if (frame.type === "check") return wire.u8(7);
+  const { id } = frame;
+  const head = (type: number) => wire.message(wire.u8(type), wire.u53(id));
   if (frame.type === "request") return wire.message(head(1), encodeRequest(frame.request));
   if (frame.type === "accepted") {
     return wire.message(head(2), wire.u53(frame.placed.index), wire.u53(frame.placed.term));
@@ -79,7 +88,16 @@ function encodeRequest(request: Request): Uint8Array {
 export function decodeRequestFrame(bytes: Uint8Array): RequestFrame {
   const reader = new wire.WireReader(bytes);
   const type = reader.u8();
+  if (type === 7) {
+    reader.end();
+    return { type: "check" };
+  }
   const id = reader.u53();
+  if (type === 6) {
+    const frame = { type: "about", wall: id, supports: reader.u53() } as const;
+    reader.end();
+    return frame;
+  }
   if (type === 1) return { type: "request", id, request: decodeRequest(reader) };
   if (type === 2) {
     const placed = { index: reader.u53(), term: reader.u53() };

@@ -3,26 +3,27 @@
  *
  * Not here: the public face and its checks (raft-node.ts).
  */
-
-import { concatBytes } from "../base/bytes.js";
 import type { Cancel } from "../base/clock.js";
 import { createEmitter, type Emitter } from "../base/emitter.js";
-import { LogboomError, type Outcome } from "../base/errors.js";
+import { LogboomError } from "../base/errors.js";
 import type { BasicStatus } from "../core/raw-node.js";
 import { type NodeId, noNode, type SnapshotMetadata, type SoftState } from "../core/types.js";
 import type { Loaded } from "../storage/storage.js";
 import { Announcer } from "./announcer.js";
 import { BareNode, type BareNodeOptions } from "./bare-node.js";
+import { closeEach } from "./closing.js";
 import { Conditions } from "./conditions.js";
 import { Contacts } from "./contacts.js";
 import { foundCluster, isEmpty } from "./founding.js";
-import { packFrame, requestFrame, transferFrame } from "./frames.js";
+import { packFrame, requestFrame } from "./frames.js";
+import { Guards } from "./guards.js";
+import { Life } from "./life.js";
 import { LogLines } from "./log-lines.js";
 import { carrierOf } from "./member-changes.js";
 import { MemberedMachine } from "./membered-machine.js";
 import { type Configuration, memberIds } from "./members.js";
 import type { MetricName } from "./metrics.js";
-import type { NodeEvent } from "./node-events.js";
+import { memberEvents, type NodeEvent } from "./node-events.js";
 import {
   type Bootstrap,
   bootstrapState,
@@ -30,18 +31,15 @@ import {
   type Reloadable,
 } from "./node-options.js";
 import { Requests } from "./node-requests.js";
-import { type NodeStatus, publishGauges } from "./node-status.js";
+import { countRole, type NodeStatus, publishGauges, statusOfNode } from "./node-status.js";
 import { Wire } from "./node-wire.js";
-import { aborted } from "./proposals.js";
-import { closed, halted } from "./refusals.js";
+import { causeOf, closed, halted } from "./refusals.js";
 import { encodeRequestFrame, type RequestFrame } from "./requests.js";
-import { StateChecks } from "./state-checks.js";
-import { encodeTransferFrame } from "./transfer-frames.js";
 import { Transfers } from "./transfers.js";
 
 export class RunningNode<Result> {
   readonly requests: Requests<Result>;
-  readonly checks: StateChecks;
+  readonly guards: Guards;
   readonly #options: CompleteOptions<Result>;
   readonly #machine: MemberedMachine<Result>;
   readonly #events: Emitter<NodeEvent> = createEmitter<NodeEvent>();
@@ -51,11 +49,11 @@ export class RunningNode<Result> {
   readonly #wire: Wire<Result>;
   readonly #conditions = new Conditions();
   readonly #lines: LogLines;
-  readonly #gauges: Cancel;
+  #gauges: Cancel = () => {};
   #bare!: BareNode<Result>;
   #softState: SoftState = { role: "follower", leader: noNode };
   #members: ReadonlySet<NodeId> = new Set();
-  #halt: LogboomError | undefined;
+  readonly #life = new Life();
   #closing: Promise<void> | undefined;
 
   static async open<Result>(options: CompleteOptions<Result>): Promise<RunningNode<Result>> {
@@ -67,13 +65,14 @@ export class RunningNode<Result> {
       }
       await node.#run(loaded);
     } catch (error) {
-      node.#gauges();
-      node.#contacts.close();
+      await node.#abandon().catch(() => {});
       throw error;
     }
     options.transport.onPeer((event) => node.#wire.link(event));
     options.transport.onFrame((from, frame) => node.#wire.receive(from, frame));
     for (const peer of options.transport.peers()) node.#contacts.heard(peer);
+    node.#gauges = options.clock.every(1000, () => publishGauges(options.metrics, node.status()));
+    node.guards.start();
     return node;
   }
 
@@ -92,45 +91,22 @@ export class RunningNode<Result> {
       softState: () => this.#softState,
       configuration: () => this.configuration,
       send: tell,
+      stamped: (commands) => this.guards.stamped(commands),
+      checkChange: (change) => this.guards.check(change),
       until: (holds, signal) => this.until(holds, signal),
-      checkRunning: (signal) => this.#checkRunning(signal),
+      checkRunning: (signal) => this.#life.check(signal),
     });
     this.#transfers = new Transfers({
       clock,
       store: store.snapshots,
-      send: (to, frame) =>
-        transport.send(to, packFrame(transferFrame, encodeTransferFrame(frame)), {
-          bulk: frame.type === "chunk",
-        }),
-      pin: (metadata) => this.#bare.snapshots.pin(metadata),
-      needs: (message) => (message.snapshot?.metadata.index ?? 0) >= this.#bare.status().commit,
-      arrived: (from, message) => this.#bare.step(from, [message]),
+      transport,
+      bare: () => this.#bare,
       ended: (to, metadata, outcome) => this.#transferEnded(to, metadata, outcome),
-      storeFailed: (error) => this.#bare.storeFailed(error),
     });
     this.#contacts = new Contacts(clock, electionMs, (event) => this.#emit(event));
-    this.checks = new StateChecks({
-      self: id,
-      clock,
-      random: options.random,
-      waitMs: 20 * electionMs,
-      leads: () => this.#softState.role === "leader",
-      leader: () => this.#softState.leader,
-      configuration: () => this.configuration,
-      mark: (mark) =>
-        this.requests.change(carrierOf(id, { type: "check", id: mark }), 0, undefined),
-      send: tell,
-      restore: () => {
-        this.#bare.requestSnapshot();
-      },
-      transfer: (to) => {
-        this.#bare.transferLeader(to);
-      },
-      diverged: (verdict) => this.#emit({ type: "diverged", verdict }),
-    });
-    this.#machine.onCheck = (hash) => this.checks.passed(hash);
+    this.guards = this.#makeGuards(tell, electionMs);
     this.#wire = new Wire<Result>({
-      checks: this.checks,
+      guards: this.guards,
       transport,
       metrics: options.metrics,
       contacts: this.#contacts,
@@ -138,7 +114,7 @@ export class RunningNode<Result> {
       transfers: this.#transfers,
       bare: () => this.#bare,
       members: () => this.#members,
-      running: () => this.#closing === undefined && this.#halt === undefined,
+      running: () => this.running,
       emit: (event) => this.#emit(event),
     });
     this.#announcer = new Announcer({
@@ -154,10 +130,34 @@ export class RunningNode<Result> {
         return this.requests.change(carrierOf(id, { type: "addresses", addresses }), 0, undefined);
       },
     });
-    this.#gauges = clock.every(1000, () => publishGauges(options.metrics, this.status()));
+  }
+
+  #makeGuards(send: (to: NodeId, frame: RequestFrame) => boolean, electionMs: number): Guards {
+    const { id: self, clock, random, activation, checkEverySnapshots } = this.#options;
+    this.#machine.onActivated = (version, index) =>
+      this.#emit({ type: "activated", version, index });
+    return new Guards({
+      self,
+      clock,
+      random,
+      machine: this.#machine,
+      electionMs,
+      activation,
+      checkEverySnapshots,
+      softState: () => this.#softState,
+      configuration: () => this.configuration,
+      send,
+      change: (change) => this.requests.change(change, 0, undefined),
+      bare: () => this.#bare,
+      diverged: (verdict) => this.#emit({ type: "diverged", verdict }),
+    });
   }
 
   // — state —
+
+  get running(): boolean {
+    return this.#life.running;
+  }
 
   basicStatus(): BasicStatus {
     return this.#bare.status();
@@ -172,26 +172,14 @@ export class RunningNode<Result> {
   }
 
   status(): NodeStatus {
-    const { id, role, term, leader, commit, lastIndex, peers } = this.#bare.fullStatus();
+    const leader = this.#bare.status().leader;
     return {
-      id,
-      role,
-      term,
-      leader,
-      leaderAddress: this.#machine.addresses.get(leader),
-      commit,
-      applied: this.#bare.applied,
-      lastIndex,
-      lastTerm: this.#bare.lastTerm,
-      backlog: this.#bare.backlog,
-      configuration: this.configuration,
-      snapshot: this.#bare.snapshots.latest,
-      lastContactMs: role === "leader" ? 0 : this.#contacts.sinceHeard(leader),
-      peers,
+      ...statusOfNode(this.#bare, this.#machine, this.#contacts.sinceHeard(leader)),
       ...this.requests.counts(),
+      configuration: this.configuration,
       sendingSnapshots: this.#transfers.sending,
       refused: this.#wire.refused + this.#bare.refused,
-      halted: this.#halt !== undefined,
+      halted: this.#life.halt !== undefined,
     };
   }
 
@@ -205,31 +193,38 @@ export class RunningNode<Result> {
 
   /** Resolves when `holds`, which is looked at whenever something has happened. */
   async until(holds: () => boolean, signal: AbortSignal | undefined): Promise<void> {
-    this.#checkRunning(signal, "unknown");
+    this.#life.check(signal, "unknown");
     return await this.#conditions.wait(holds, signal);
   }
 
   async snapshot(): Promise<SnapshotMetadata | undefined> {
-    this.#checkRunning(undefined);
+    this.#life.check(undefined);
     await this.until(() => !this.#bare.snapshots.taking, undefined);
-    return await this.#bare.snapshot();
+    const taken = await this.#bare.snapshot();
+    this.#life.check(undefined, "unknown");
+    return taken;
   }
 
   reload({ snapshotPolicy, tickMs, pendingBytesMax }: Reloadable): void {
-    this.#bare.snapshots.policy = snapshotPolicy;
+    this.#bare.setSnapshotPolicy(snapshotPolicy);
     this.#bare.setTickMs(tickMs);
     this.requests.limit(pendingBytesMax);
   }
 
   async bootstrap(bootstrap: Bootstrap): Promise<void> {
-    bootstrapState(bootstrap);
-    this.#checkRunning(undefined);
+    bootstrapState(bootstrap, this.#options.id);
+    this.#life.check(undefined);
     const { term, lastIndex } = this.basicStatus();
     if (term > 0 || lastIndex > 0) {
       throw new LogboomError("BAD_INPUT", "this node has state already: it is part of a cluster");
     }
     await this.#bare.close();
-    await this.#run(await this.#found(bootstrap));
+    try {
+      await this.#run(await this.#found(bootstrap));
+    } catch (error) {
+      this.#failed(error);
+      throw error;
+    }
   }
 
   close(): Promise<void> {
@@ -237,18 +232,36 @@ export class RunningNode<Result> {
     return this.#closing;
   }
 
+  /** Everything is closed, whatever of it fails; the first failure is passed on. */
   async #close(): Promise<void> {
+    this.#life.close();
     this.#endRequests(closed("unknown"), closed("none"));
     this.#gauges();
+    this.guards.close(closed("unknown"));
     this.#announcer.close();
-    this.checks.close();
     this.#contacts.close();
+    this.#emit({ type: "closed" });
     const { transport, store } = this.#options;
-    await transport.close();
-    await this.#bare.close();
-    await this.#transfers.close();
-    await store.storage.close();
-    this.#events.clear();
+    await closeEach(
+      () => transport.close(),
+      () => this.#bare.close(),
+      () => this.#transfers.close(),
+      () => store.storage.close(),
+      async () => this.#events.clear(),
+    );
+  }
+
+  /** Opening failed: that is what the caller is told. */
+  async #abandon(): Promise<void> {
+    const { transport, store } = this.#options;
+    this.#life.close();
+    this.#contacts.close();
+    this.guards.close(closed("none"));
+    await closeEach(
+      () => transport.close(),
+      async () => await this.#bare?.close(),
+      () => store.storage.close(),
+    );
   }
 
   #endRequests(error: LogboomError, untouched: LogboomError): void {
@@ -262,19 +275,19 @@ export class RunningNode<Result> {
     this.#bare = await BareNode.openLoaded(this.#bareOptions(), loaded);
     this.#configured();
     this.#bare.start();
-    if (this.#halt !== undefined) throw this.#halt;
+    if (this.#life.halt !== undefined) throw causeOf(this.#life.halt);
   }
 
   async #found(bootstrap: Bootstrap): Promise<Loaded> {
-    const confState = bootstrapState(bootstrap);
-    this.#machine.found(bootstrap.addresses ?? new Map());
-    const body = concatBytes(...this.#machine.snapshot());
+    const confState = bootstrapState(bootstrap, this.#options.id);
+    const body = this.#machine.found(bootstrap.addresses ?? new Map());
     return await foundCluster(this.#options.store, confState, noNode, body);
   }
 
   #bareOptions(): BareNodeOptions<Result> {
-    const { id, store, clock, random, timing, snapshotPolicy, metrics } = this.#options;
+    const { id, store, clock, random, timing, snapshotPolicy, metrics, watch } = this.#options;
     return {
+      ...(watch === undefined ? {} : { watch }),
       id,
       store,
       machine: this.#machine,
@@ -302,6 +315,7 @@ export class RunningNode<Result> {
           metrics.observe("raft_store_logs_entries", entries);
         },
         snapshotTaken: (metadata, ms) => {
+          this.guards.checks.snapshotTaken();
           metrics.observe("raft_snapshot_take_seconds", ms / 1000);
           this.#emit({ type: "snapshot", action: "taken", metadata, peer: undefined });
           this.#check();
@@ -321,10 +335,8 @@ export class RunningNode<Result> {
     const { metrics } = this.#options;
     const { term } = this.#bare.status();
     if (state.role !== before.role) {
-      if (state.role === "leader") metrics.count("raft_state_leader_total");
-      else if (state.role === "follower") metrics.count("raft_state_follower_total");
-      else metrics.count("raft_state_candidate_total");
-      if (before.role === "leader") metrics.count("raft_transition_leader_lost_total");
+      countRole(metrics, state.role, before.role);
+      this.guards.roleChanged();
       this.#emit({ type: "role", role: state.role, term });
     }
     if (state.leader !== before.leader) {
@@ -345,13 +357,9 @@ export class RunningNode<Result> {
     // A node that is yet to be added knows nobody: it goes by what its transport was opened with.
     if (configuration.addresses.size > 0) transport.setAddresses?.(configuration.addresses);
     this.#emit({ type: "configuration", configuration });
-    for (const added of ids) {
-      if (!before.has(added)) this.#emit({ type: "member", id: added, change: "added" });
-    }
-    for (const gone of before) {
-      if (!ids.has(gone)) this.#emit({ type: "member", id: gone, change: "removed" });
-    }
-    if (before.has(id) && !ids.has(id)) this.#emit({ type: "removed" });
+    for (const event of memberEvents(before, ids, id)) this.#emit(event);
+    this.guards.configured();
+    this.#wire.configured();
     this.#announcer.look();
     this.#check();
   }
@@ -359,6 +367,7 @@ export class RunningNode<Result> {
   #restored(metadata: SnapshotMetadata): void {
     this.#emit({ type: "snapshot", action: "installed", metadata, peer: undefined });
     this.#configured();
+    this.guards.checks.restored();
     this.requests.restored(metadata);
   }
 
@@ -366,16 +375,16 @@ export class RunningNode<Result> {
     const sent = outcome === "arrived";
     this.#options.metrics.count(sent ? "raft_snapshots_sent_total" : "raft_snapshots_failed_total");
     this.#emit({ type: "snapshot", action: sent ? "sent" : "failed", metadata, peer: to });
-    this.#bare.snapshotEnded(to, outcome);
   }
 
   #failed(error: unknown): void {
-    if (this.#halt !== undefined) return;
-    this.#halt = halted(error);
+    const stopped = this.#life.stop(error);
+    if (stopped === undefined) return;
     this.#options.logger.error({ err: error }, "the node has stopped");
-    this.#endRequests(this.#halt, halted(error, "none"));
+    this.#endRequests(stopped, halted(error, "none"));
+    this.guards.close(stopped);
     if (this.#bare === undefined) return;
-    const halt = { error: this.#halt, status: this.status(), log: this.#lines.last };
+    const halt = { error: stopped, status: this.status(), log: this.#lines.last };
     this.#emit({ type: "halted", halt });
   }
 
@@ -387,11 +396,5 @@ export class RunningNode<Result> {
 
   #check(): void {
     this.#conditions.check();
-  }
-
-  #checkRunning(signal: AbortSignal | undefined, outcome: Outcome = "none"): void {
-    if (signal?.aborted === true) throw aborted(signal, outcome);
-    if (this.#closing !== undefined) throw closed(outcome);
-    if (this.#halt !== undefined) throw halted(this.#halt.cause, outcome);
   }
 }

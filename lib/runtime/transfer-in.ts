@@ -62,9 +62,7 @@ export class TransferIn {
     this.#queued += bytes;
     this.#work = this.#work
       .then(() => this.#take(from, frame))
-      .catch((error) => {
-        if (!this.#closed) this.#options.storeFailed(error);
-      })
+      .catch((error) => this.#failed(error))
       .finally(() => {
         this.#queued -= bytes;
       });
@@ -75,6 +73,10 @@ export class TransferIn {
     this.#closed = true;
     await this.#work;
     await this.#giveUp();
+  }
+
+  #failed(error: unknown): void {
+    if (!this.#closed) this.#options.storeFailed(error);
   }
 
   async #take(from: NodeId, frame: Incoming): Promise<void> {
@@ -148,7 +150,7 @@ export class TransferIn {
   #touch(): void {
     this.#idle?.();
     this.#idle = this.#options.clock.after(idleMs, () => {
-      this.#work = this.#work.then(() => this.#giveUp()).catch(() => {});
+      this.#work = this.#work.then(() => this.#giveUp()).catch((error) => this.#failed(error));
     });
   }
 

@@ -24,6 +24,8 @@ export interface Directory {
   sync(path: string): Promise<void>;
   /** False once somebody else has taken it. */
   owned(): boolean;
+  /** Runs `work` soon, once the answers that are due now have gone out: for what nobody has to wait for. */
+  soon(work: () => void): void;
   /** Gives the directory back; nothing is flushed. */
   release(): Promise<void>;
 }

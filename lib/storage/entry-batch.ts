@@ -1,63 +1,45 @@
-/**
- * Entries packed into one value, for stores that keep values and not files: one put per write instead of one per entry.
- *
- *     0  u8   version, 1
- *     1  u24  zero
- *     4  u32  CRC-32C of everything from offset 8, little-endian
- *     8  entries: varint length, raftpb.Entry
- *
- * Decoding checks the sum first and every length against what is left, and allocates nothing by a length it read.
- */
-import { crc32c } from "../base/crc32c.js";
-import { DecodeError } from "../base/errors.js";
+/** Entries in one array of bytes: each a varint length and a raftpb.Entry. Without a checksum, which is the caller's. Pure. */
+import { concatBytes } from "../base/bytes.js";
 import { Reader, varintSize, Writer } from "../base/protobuf.js";
 import { entrySize, readEntry, writeEntry } from "../codec/raftpb-log.js";
-import type { Entry } from "../core/types.js";
+import { type Entry, noBytes } from "../core/types.js";
 
-const version = 1;
-const headerBytes = 8;
-
-/** @param entries  contiguous, at least one */
-export function encodeBatch(entries: readonly Entry[]): Uint8Array<ArrayBuffer> {
-  const sizes = entries.map((entry) => entrySize(entry, "omitted"));
-  const length = sizes.reduce((sum, size) => sum + varintSize(size) + size, headerBytes);
-  const writer = new Writer(length);
-  writer.raw(new Uint8Array(headerBytes));
-  for (const [n, entry] of entries.entries()) {
-    writer.varint(sizes[n] ?? 0);
-    writeEntry(writer, entry, "omitted");
+/**
+ * @param into  memory that may be used if it is large enough
+ * @returns `head` and the entries behind it, from the beginning of a buffer that holds nothing else
+ */
+export function packEntries(
+  entries: readonly Entry[],
+  head: Uint8Array = noBytes,
+  into?: ArrayBuffer,
+): Uint8Array<ArrayBuffer> {
+  if (entries.length === 0) return concatBytes(head);
+  let length = head.length;
+  const sizes = new Array<number>(entries.length);
+  for (let n = 0; n < entries.length; n++) {
+    const size = entrySize(entries[n] as Entry, "omitted");
+    sizes[n] = size;
+    length += varintSize(size) + size;
   }
-  const bytes = writer.finish();
-  const view = new DataView(bytes.buffer);
-  view.setUint8(0, version);
-  view.setUint32(4, crc32c(bytes.subarray(headerBytes)), true);
-  return bytes;
+  const usable = into !== undefined && into.byteLength >= length;
+  const writer = new Writer(length, 0, usable ? into : undefined);
+  writer.raw(head);
+  for (let n = 0; n < entries.length; n++) {
+    writer.varint(sizes[n] as number);
+    writeEntry(writer, entries[n] as Entry, "omitted");
+  }
+  return writer.finish();
 }
 
-/** The entries of a batch, contiguous; their data are views of `bytes`. @throws DecodeError */
-export function decodeBatch(bytes: Uint8Array): Entry[] {
-  if (bytes.length <= headerBytes) {
-    throw new DecodeError(`a batch has more than ${headerBytes} bytes, got ${bytes.length}`);
-  }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (view.getUint32(0, true) !== version) {
-    throw new DecodeError(`a batch begins with version ${version}, got ${view.getUint32(0, true)}`);
-  }
-  if (view.getUint32(4, true) !== crc32c(bytes.subarray(headerBytes))) {
-    throw new DecodeError("the checksum of a batch does not match");
-  }
+/** What `packEntries` packed; their data are views of `bytes`. @throws DecodeError */
+export function unpackEntries(bytes: Uint8Array, from = 0): Entry[] {
   const reader = new Reader(bytes);
-  reader.position = headerBytes;
+  reader.position = from;
   const entries: Entry[] = [];
   while (reader.more()) {
     const outer = reader.enter();
-    const entry = readEntry(reader);
+    entries.push(readEntry(reader));
     reader.leave(outer);
-    const expected = (entries.at(-1)?.index ?? entry.index - 1) + 1;
-    if (entry.index < 1 || entry.index !== expected || entry.term < 1) {
-      throw new DecodeError(`entry ${expected} of a batch has index ${entry.index}`);
-    }
-    entries.push(entry);
   }
   return entries;
 }

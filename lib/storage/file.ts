@@ -41,7 +41,7 @@ export function readNodeDirectory(path: string): Directory {
 }
 
 function nodeDirectory(root: string, lock: FileLock | undefined): Directory {
-  const open = new Set<number>();
+  const open = new Set<OpenFile>();
   const at = (path: string): string => join(root, path);
   return {
     name: root,
@@ -57,8 +57,9 @@ function nodeDirectory(root: string, lock: FileLock | undefined): Directory {
     async open(path, mode) {
       const flags = mode === "read" ? "r" : mode === "existing" ? "r+" : "w+";
       const descriptor = await call<number>((done) => fs.open(at(path), flags, 0o600, done));
-      open.add(descriptor);
-      return nodeFile(descriptor, () => open.delete(descriptor));
+      const file = { descriptor };
+      open.add(file);
+      return nodeFile(file, open);
     },
     rename: (from, to) => rename(at(from), at(to)),
     remove: (path) => rm(at(path), { force: true }),
@@ -70,24 +71,37 @@ function nodeDirectory(root: string, lock: FileLock | undefined): Directory {
     },
     sync: (path) => syncFolder(at(path)),
     owned: () => lock?.held() ?? false,
+    soon(work) {
+      setImmediate(work);
+    },
     async release() {
-      for (const descriptor of open) fs.closeSync(descriptor);
+      const left = [...open];
       open.clear();
+      for (const { descriptor } of left) fs.closeSync(descriptor);
       lock?.release();
     },
   };
 }
 
-function nodeFile(descriptor: number, forget: () => boolean): DirectoryFile {
+interface OpenFile {
+  readonly descriptor: number;
+}
+
+function nodeFile(file: OpenFile, open: Set<OpenFile>): DirectoryFile {
+  // The number of a closed file may be another file's: nothing may be done by it any more.
+  const use = (): number => {
+    if (!open.has(file)) throw new Error("the file is closed");
+    return file.descriptor;
+  };
   return {
     async size() {
-      return (await call<fs.Stats>((done) => fs.fstat(descriptor, done))).size;
+      return (await call<fs.Stats>((done) => fs.fstat(use(), done))).size;
     },
     async readInto(target, from) {
       let filled = 0;
       while (filled < target.length) {
         const count = await call<number>((done) =>
-          fs.read(descriptor, target, filled, target.length - filled, from + filled, done),
+          fs.read(use(), target, filled, target.length - filled, from + filled, done),
         );
         if (count === 0) break;
         filled += count;
@@ -98,19 +112,19 @@ function nodeFile(descriptor: number, forget: () => boolean): DirectoryFile {
       let written = 0;
       while (written < bytes.length) {
         const count = await call<number>((done) =>
-          fs.write(descriptor, bytes, written, bytes.length - written, to + written, done),
+          fs.write(use(), bytes, written, bytes.length - written, to + written, done),
         );
         if (count === 0) throw new Error(`nothing of ${bytes.length - written} bytes was written`);
         written += count;
       }
     },
     note(to, bytes) {
-      fs.writeSync(descriptor, bytes, 0, bytes.length, to);
+      fs.writeSync(use(), bytes, 0, bytes.length, to);
     },
-    truncate: (size) => call((done) => fs.ftruncate(descriptor, size, done)),
-    sync: () => call((done) => fs.fdatasync(descriptor, done)),
+    truncate: (size) => call((done) => fs.ftruncate(use(), size, done)),
+    sync: () => call((done) => fs.fdatasync(use(), done)),
     async close() {
-      if (forget()) await call((done) => fs.close(descriptor, done));
+      if (open.delete(file)) await call((done) => fs.close(file.descriptor, done));
     },
   };
 }

@@ -1,36 +1,45 @@
 /**
- * The log in IndexedDB: batches of entries under the index of their first, and one head record put with every write.
+ * The log in IndexedDB: one record for each write, in transactions that hold all that waits (group commit).
  *
- * Batches are kept disjoint: a write that cuts the log deletes the batches above the cut and shortens the one it goes
- * through, in its own transaction, so that nothing that was replaced can come back. A commit-only write waits in memory for
- * the next one, for it promises nothing that a crash could break.
+ * One transaction is under way at a time, and a record's number is never used twice: so the place where a new owner puts its own (`journal.ts`)
+ * is the place where a former one would go on. A commit-only write waits in memory for the next one, for it promises nothing that a
+ * crash could break.
  */
 import { must } from "../base/assert.js";
 import { isLogboomError } from "../base/errors.js";
-import type { Entry, HardState, Index, SnapshotMetadata } from "../core/types.js";
-import { encodeBatch } from "./entry-batch.js";
-import type { Connection, Stores } from "./indexeddb-connection.js";
-import {
-  damaged,
-  headRecord,
-  readBatch,
-  type StoreName,
-  valueBytesMax,
-} from "./indexeddb-records.js";
+import type { Entry, HardState, SnapshotMetadata } from "../core/types.js";
+import type { Connection, Stores, Takeover } from "./indexeddb-connection.js";
+import { damaged, readRecord, recordBytesMax, type StoreName } from "./indexeddb-records.js";
 import type { IndexedDbSnapshots } from "./indexeddb-snapshots.js";
+import { type Journal, JournalReader, spanOf } from "./journal.js";
+import { storageFailed } from "./lifeline.js";
+import { encodeRecord, type LogRecord } from "./log-record.js";
 import { afterWrite, type LogShape, planCompaction, storedState } from "./log-shape.js";
 import { noBody, wrongTerm } from "./snapshot-names.js";
 import type { Acknowledged, Loaded, Storage, StorageWrite } from "./storage.js";
+import { TermRuns } from "./term-runs.js";
 
-/** At least what a batch needs for an entry beside its data: lengths, type, term and index. */
+/** At least what a record needs for an entry beside its data: lengths, type, term and index. */
 const entryOverhead = 32;
 
-/** Batches read per request while loading: at most some 3 MiB at a time. */
-const batchesPerRead = 64;
+/** Records read per request while loading: at most some 6 MiB at a time. */
+const recordsPerRead = 64;
 
 export interface IndexedDbLog {
   readonly storage: Storage;
   acknowledged(): Acknowledged;
+}
+
+interface Task {
+  /** The number of the first record. */
+  readonly number: number;
+  encode(): readonly Uint8Array[];
+  /** What else is done in the transaction, over `snapshots`, `chunks` and `log`. The result says that it is complete. */
+  readonly beside: ((stores: Stores) => Promise<() => void>) | undefined;
+  /** The log once this is written. */
+  readonly after: LogShape;
+  done(): void;
+  failed(error: unknown): void;
 }
 
 /** A log while it is open. */
@@ -39,43 +48,46 @@ interface Log {
   readonly snapshots: IndexedDbSnapshots;
   /** What the database holds once everything begun so far has completed, and a commit index that waits. */
   shape: LogShape;
-  /** Where the batches begin, ascending; filled by `load`. */
-  firsts: Index[] | undefined;
+  /** Set by `load`. */
+  journal: Journal | undefined;
+  runs: TermRuns;
   /** A commit index waits for the next write. */
   commitWaits: boolean;
   acked: LogShape;
-  readonly unanswered: LogShape[];
-  tail: Promise<unknown>;
+  unanswered: Task[];
+  queue: Task[];
+  running: Promise<void> | undefined;
 }
 
 export function openLog(
   connection: Connection,
-  opened: LogShape,
+  takeover: Takeover,
   snapshots: IndexedDbSnapshots,
 ): IndexedDbLog {
+  const { shape } = takeover.record;
   const log: Log = {
     connection,
     snapshots,
-    shape: opened,
-    firsts: undefined,
+    shape,
+    journal: undefined,
+    runs: new TermRuns(shape.compacted),
     commitWaits: false,
-    acked: opened,
+    acked: shape,
     unanswered: [],
-    tail: Promise.resolve(),
+    queue: [],
+    running: undefined,
   };
   snapshots.shape = () => log.shape;
   return {
     acknowledged: () => ({
       storeId: connection.identity.storeId,
       boot: connection.identity.boot,
-      states: [log.acked, ...log.unanswered].map(storedState),
+      states: [log.acked, ...log.unanswered.map(({ after }) => after)].map(storedState),
     }),
     storage: {
       async load() {
         connection.lifeline.check();
-        const { loaded, begins } = await load(connection, log.shape, snapshots);
-        log.firsts = begins;
-        return loaded;
+        return await load(log, takeover);
       },
       async append(write) {
         connection.lifeline.check();
@@ -86,7 +98,7 @@ export function openLog(
         }
         log.shape = afterWrite(log.shape, write);
         log.commitWaits = true;
-        await log.tail;
+        await log.running;
         connection.lifeline.check();
       },
       async compact(snapshot, upTo) {
@@ -95,7 +107,7 @@ export function openLog(
       },
       async close() {
         if (!connection.lifeline.broken) await flush(log);
-        await log.tail;
+        await log.running;
         connection.close();
       },
     },
@@ -103,101 +115,134 @@ export function openLog(
 }
 
 async function append(log: Log, write: StorageWrite): Promise<void> {
-  const { snapshots, shape } = log;
+  const { snapshots } = log;
   const { snapshot, entries } = write;
-  const after = afterWrite(shape, write);
+  const after = afterWrite(log.shape, write);
   const inline = (snapshot?.data.length ?? 0) > 0 ? snapshot?.data : undefined;
   if (snapshot !== undefined && inline === undefined && !snapshots.has(snapshot.metadata)) {
     throw noBody(snapshot.metadata);
   }
-  const before = batches(log);
-  const cut = snapshot === undefined ? entries[0]?.index : 0;
-  // Plain appending, the common case, must not cost a walk over all batches.
-  const cuts = cut !== undefined && cut <= shape.last.index;
-  const kept = cuts ? before.filter((first) => first < cut) : before;
-  // A batch that begins below the cut and reaches beyond it has to be shortened.
-  const through = cuts && !before.includes(cut) ? kept.at(-1) : undefined;
-  const drops = kept.length < before.length;
-  const packed = packEntries(entries);
-  const scope: StoreName[] =
-    snapshot === undefined ? ["entries"] : ["entries", "snapshots", "chunks"];
-  let remember = (): void => {};
-  for (const { first } of packed) kept.push(first);
-  log.firsts = kept;
-  await track(log, after, scope, async (stores) => {
-    const target = stores.objectStore("entries");
-    const requests: Promise<unknown>[] = [];
-    if (drops) {
-      requests.push(target.delete(IDBKeyRange.lowerBound(cut)));
-    }
-    if (snapshot !== undefined) {
-      remember = await snapshots.install(stores, snapshot.metadata, inline);
-    }
-    if (cut !== undefined && through !== undefined) await shorten(stores, through, cut);
-    for (const { first, bytes } of packed) requests.push(target.put(bytes, first));
-    await Promise.all(requests);
-  });
-  remember();
+  let beside: Task["beside"];
+  if (snapshot !== undefined) {
+    log.runs = new TermRuns(after.compacted);
+    opened(log).cut(0);
+    const release = releasing(log, after);
+    beside = async (stores) => {
+      await release(stores);
+      return await snapshots.install(stores, snapshot.metadata, inline);
+    };
+  }
+  for (const { index, term } of entries) log.runs.set(index, term);
+  await run(log, after, entries, beside);
 }
 
-async function compact(log: Log, snapshot: SnapshotMetadata, upTo: Index): Promise<void> {
-  const { snapshots, connection } = log;
-  const plan = planCompaction(log.shape, snapshot, upTo);
+async function compact(log: Log, snapshot: SnapshotMetadata, upTo: number): Promise<void> {
+  const { snapshots, shape } = log;
+  const plan = planCompaction(shape, snapshot, upTo);
   if (!snapshots.has(snapshot)) throw noBody(snapshot);
-  const [termAtPoint, termAtSnapshot] = await findTerms(connection, batches(log), [
-    plan.upTo,
-    snapshot.index,
-  ]);
-  if (termAtSnapshot !== undefined && termAtSnapshot !== snapshot.term) {
-    throw wrongTerm(snapshot, termAtSnapshot);
-  }
-  // From here on nothing is awaited before the transaction begins: other writes may have been begun during the reading.
-  const { shape } = log;
+  const term = log.runs.termAt(snapshot.index);
+  if (term !== undefined && term !== snapshot.term) throw wrongTerm(snapshot, term);
+  log.runs.compact(plan.upTo);
   const after: LogShape = {
     ...shape,
     hardState: { ...shape.hardState, commit: Math.max(shape.hardState.commit, plan.commit) },
-    compacted: { index: plan.upTo, term: termAtPoint ?? shape.compacted.term },
+    compacted: log.runs.compacted,
   };
-  // The last batch that begins at or below the first kept entry may hold it; those before it go.
-  const begin = batches(log)
-    .filter((first) => first <= plan.upTo + 1)
-    .at(-1);
-  log.firsts = batches(log).filter((first) => begin === undefined || first >= begin);
-  let remember = (): void => {};
-  await track(log, after, ["entries", "snapshots", "chunks"], async (stores) => {
-    remember = await snapshots.install(stores, snapshot);
-    if (begin === undefined) return;
-    await stores.objectStore("entries").delete(IDBKeyRange.upperBound(begin, true));
+  const release = releasing(log, after);
+  await run(log, after, [], async (stores) => {
+    await release(stores);
+    return await snapshots.install(stores, snapshot);
   });
-  remember();
 }
 
 /** Writes a commit index that waits. */
 async function flush(log: Log): Promise<void> {
-  if (log.commitWaits) await track(log, log.shape, [], async () => {});
+  if (log.commitWaits) await run(log, log.shape, [], undefined);
 }
 
-/** Runs one transaction that takes the log to `after`, and keeps the account of what was acknowledged. */
-async function track(
+/** Forgets what `shape` does not need; the result deletes it. */
+function releasing(log: Log, { compacted }: LogShape): (stores: Stores) => Promise<void> {
+  const ranges = opened(log).release(compacted.index);
+  return async (stores) => {
+    const records = stores.objectStore("log");
+    await Promise.all(ranges.map(({ from, to }) => records.delete(IDBKeyRange.bound(from, to))));
+  };
+}
+
+/** Queues the records that take the log to `after`, and waits until they are durable. */
+function run(
   log: Log,
   after: LogShape,
-  scope: readonly StoreName[],
-  run: (stores: Stores) => Promise<void>,
+  entries: readonly Entry[],
+  beside: Task["beside"],
 ): Promise<void> {
+  const journal = opened(log);
+  const { boot } = log.connection.identity;
+  const number = journal.next;
+  const pieces = inPieces(entries);
+  for (const piece of pieces) journal.add(spanOf(piece));
+  const { from } = journal;
+  const encode = (): Uint8Array[] =>
+    pieces.map((piece) =>
+      encodeRecord({ takesOver: false, boot, from, shape: after, entries: piece }),
+    );
   log.shape = after;
   log.commitWaits = false;
-  log.unanswered.push(after);
-  const work = log.connection.write(scope, async (stores) => {
-    await Promise.all([stores.objectStore("state").put(headRecord(after), "head"), run(stores)]);
+  return new Promise((done, failed) => {
+    const task: Task = { number, encode, beside, after, done, failed };
+    log.unanswered.push(task);
+    log.queue.push(task);
+    log.running ??= drain(log);
   });
-  log.tail = work.catch(() => {});
-  await work;
-  log.acked = after;
-  log.unanswered.splice(0, log.unanswered.indexOf(after) + 1);
 }
 
-function batches(log: Log): Index[] {
-  return must(log.firsts, "load() comes before the first append(): it finds the batches");
+async function drain(log: Log): Promise<void> {
+  const { lifeline, name } = log.connection;
+  while (log.queue.length > 0) {
+    const tasks = log.queue;
+    log.queue = [];
+    try {
+      await write(log.connection, tasks);
+      log.acked = tasks[tasks.length - 1]?.after ?? log.acked;
+      log.unanswered.splice(0, tasks.length);
+      for (const { done } of tasks) done();
+    } catch (error) {
+      // Also where a rule was broken: the numbers of the records are used up.
+      const known =
+        isLogboomError(error) && error.code !== "BAD_INPUT"
+          ? error
+          : storageFailed(`store ${name}: writing failed`, error);
+      lifeline.fail(known);
+      for (const { failed } of [...tasks, ...log.queue]) failed(known);
+      log.queue = [];
+    }
+  }
+  // Here and not in a `finally`: who queues right after the last answer must not find a loop that has ended already.
+  log.running = undefined;
+}
+
+/** One transaction for all of `tasks`. */
+async function write(connection: Connection, tasks: readonly Task[]): Promise<void> {
+  const number = must(tasks[0], "there is something to write").number;
+  const encode = (): Uint8Array[] => tasks.flatMap((task) => task.encode());
+  if (tasks.every(({ beside }) => beside === undefined)) {
+    await connection.addRecords(number, encode);
+    return;
+  }
+  const scope: StoreName[] = ["log", "snapshots", "chunks"];
+  const remember = await connection.write(scope, async (stores) => {
+    const log = stores.objectStore("log");
+    const adding = encode().map((record, n) => log.add(record, number + n));
+    const complete: (() => void)[] = [];
+    for (const { beside } of tasks) if (beside !== undefined) complete.push(await beside(stores));
+    await Promise.all(adding);
+    return complete;
+  });
+  for (const one of remember) one();
+}
+
+function opened(log: Log): Journal {
+  return must(log.journal, "load() comes before the first append(): it finds the records");
 }
 
 /** Term or vote moved: a crash must not take that back. */
@@ -205,67 +250,33 @@ function binds(before: HardState, after: HardState | undefined): boolean {
   return after !== undefined && (after.term !== before.term || after.vote !== before.vote);
 }
 
-/** One write's entries as batches of a bounded size each. */
-function packEntries(entries: readonly Entry[]): { first: Index; bytes: Uint8Array }[] {
-  const packed: { first: Index; bytes: Uint8Array }[] = [];
+/** One write's entries, a record's worth at a time; one without entries is one record too. */
+function inPieces(entries: readonly Entry[]): (readonly Entry[])[] {
+  const pieces: (readonly Entry[])[] = [];
   let from = 0;
   let size = 0;
-  const end = (to: number): void => {
-    const part = entries.slice(from, to);
-    const first = part[0]?.index;
-    if (first !== undefined) packed.push({ first, bytes: encodeBatch(part) });
-    from = to;
-    size = 0;
-  };
-  for (const [n, { data }] of entries.entries()) {
-    if (n > from && size + data.length > valueBytesMax) end(n);
-    size += data.length + entryOverhead;
-  }
-  end(entries.length);
-  return packed;
-}
-
-/** Shortens the batch that begins at `first` and reaches beyond `cut`, within the transaction that cuts the log. */
-async function shorten(stores: Stores, first: Index, cut: Index): Promise<void> {
-  const entries = stores.objectStore("entries");
-  const whole = readBatch(first, await entries.get(first));
-  await entries.put(encodeBatch(whole.filter((entry) => entry.index < cut)), first);
-}
-
-/** The terms of the entries at `indexes`, undefined where the log does not hold them any more. */
-async function findTerms(
-  connection: Connection,
-  firsts: readonly Index[],
-  indexes: readonly Index[],
-): Promise<(number | undefined)[]> {
-  return await connection.read(["entries"], async (stores) => {
-    const terms: (number | undefined)[] = [];
-    for (const index of indexes) {
-      const first = firsts.filter((one) => one <= index).at(-1);
-      if (first === undefined) terms.push(undefined);
-      else {
-        const batch = readBatch(first, await stores.objectStore("entries").get(first));
-        terms.push(batch[index - first]?.term);
-      }
+  for (let n = 0; n < entries.length; n++) {
+    const bytes = (entries[n]?.data.length ?? 0) + entryOverhead;
+    if (n > from && size + bytes > recordBytesMax) {
+      pieces.push(entries.slice(from, n));
+      from = n;
+      size = 0;
     }
-    return terms;
-  });
+    size += bytes;
+  }
+  pieces.push(from === 0 ? entries : entries.slice(from));
+  return pieces;
 }
 
-async function load(
-  connection: Connection,
-  shape: LogShape,
-  snapshots: IndexedDbSnapshots,
-): Promise<{ loaded: Loaded; begins: Index[] }> {
-  const { compacted, last } = shape;
-  const { entries, begins } = await readEntries(connection, shape);
-  if (entries.length !== last.index - compacted.index) {
-    throw connection.lifeline.fail(
-      damaged(
-        `the entries: they end at ${compacted.index + entries.length}, the head record says ${last.index}`,
-      ),
-    );
-  }
+async function load(log: Log, { number, record }: Takeover): Promise<Loaded> {
+  const { connection, snapshots } = log;
+  const { shape } = record;
+  const reader = new JournalReader(record.from);
+  await readRecords(connection, { from: record.from, to: number }, (one, value) =>
+    reader.feed(one, value),
+  );
+  const { journal, runs, entries } = checked(connection, () => reader.finish(shape));
+  const { compacted } = shape;
   const { found, damaged: passedOver } = await snapshots.newestUsable(compacted.index);
   if (found === undefined && compacted.index > 0) {
     throw connection.lifeline.fail(
@@ -275,55 +286,43 @@ async function load(
       ),
     );
   }
+  log.journal = journal;
+  log.runs = runs;
   const commit = Math.max(shape.hardState.commit, found?.index ?? 0);
-  return {
-    loaded: { hardState: { ...shape.hardState, commit }, snapshot: found, entries, compacted },
-    begins,
-  };
+  return { hardState: { ...shape.hardState, commit }, snapshot: found, entries, compacted };
 }
 
-async function readEntries(
+/** Reads the records in a range of numbers, both inclusive. */
+async function readRecords(
   connection: Connection,
-  { compacted }: LogShape,
-): Promise<{ entries: Entry[]; begins: Index[] }> {
-  const entries: Entry[] = [];
-  const begins: Index[] = [];
-  let next: Index | undefined;
-  let term = compacted.term;
-  for (;;) {
-    const after = begins.at(-1);
-    const range = after === undefined ? null : IDBKeyRange.lowerBound(after, true);
-    const [keys, values] = await connection.read(["entries"], (stores) => {
-      const store = stores.objectStore("entries");
+  { from, to }: { readonly from: number; readonly to: number },
+  visit: (number: number, record: LogRecord) => void,
+): Promise<void> {
+  let next = from;
+  while (next <= to) {
+    const range = IDBKeyRange.bound(next, to);
+    const [keys, values] = await connection.read(["log"], (stores) => {
+      const records = stores.objectStore("log");
       return Promise.all([
-        store.getAllKeys(range, batchesPerRead),
-        store.getAll(range, batchesPerRead),
+        records.getAllKeys(range, recordsPerRead),
+        records.getAll(range, recordsPerRead),
       ]);
     });
-    for (const [n, key] of keys.entries()) {
-      const batch = readChecked(connection, key, values[n]);
-      for (const entry of batch) {
-        next ??= Math.min(entry.index, compacted.index + 1);
-        if (entry.index !== next || (entry.index > compacted.index && entry.term < term)) {
-          throw connection.lifeline.fail(
-            damaged(`entry ${next}: found entry ${entry.index} of term ${entry.term} there`),
-          );
-        }
-        next++;
-        if (entry.index <= compacted.index) continue;
-        term = entry.term;
-        entries.push(entry);
-      }
-      begins.push(key as Index);
-    }
-    if (keys.length < batchesPerRead) return { entries, begins };
+    checked(connection, () => {
+      for (const [n, key] of keys.entries()) visit(key as number, readRecord(key, values[n]));
+    });
+    if (keys.length < recordsPerRead) return;
+    next = (keys.at(-1) as number) + 1;
   }
 }
 
-function readChecked(connection: Connection, key: unknown, value: unknown): Entry[] {
+/** What cannot be read breaks the lifeline, and says where. */
+function checked<T>(connection: Connection, run: () => T): T {
   try {
-    return readBatch(key, value);
+    return run();
   } catch (error) {
-    throw isLogboomError(error) ? connection.lifeline.fail(error) : error;
+    const known =
+      isLogboomError(error) && error.code !== "DECODE" ? error : damaged("the log", error);
+    throw connection.lifeline.fail(known);
   }
 }

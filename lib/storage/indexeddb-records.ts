@@ -1,8 +1,9 @@
 /**
  * What lies in a Logboom database in IndexedDB, and the checks every value passes when it is read back. Pure.
  *
- *     state      "identity" → { storeId, signSeed } · "boot" → number, also the owner's epoch · "head" → HeadRecord
- *     entries    index of the first entry → a batch (entry-batch.ts); batches are disjoint, ascending, contiguous
+ *     state      "identity" → { storeId, signSeed } · "boot" → number, also the owner's epoch
+ *     log        number → a record (log-record.ts); numbers ascend without a gap from the first that is needed; below it
+ *                nothing is left but the records by which somebody took the store over
  *     snapshots  [boot, n] → SnapshotRecord
  *     chunks     [boot, n, k] → { crc, bytes }, the k-th piece of a body
  *     meta       key → bytes
@@ -11,31 +12,22 @@
  */
 import { crc32c } from "../base/crc32c.js";
 import type { LogboomError } from "../base/errors.js";
-import type { Entry, SnapshotMetadata } from "../core/types.js";
-import { decodeBatch } from "./entry-batch.js";
+import type { SnapshotMetadata } from "../core/types.js";
 import { storageFailed } from "./lifeline.js";
-import type { LogShape } from "./log-shape.js";
+import { decodeRecord, type LogRecord } from "./log-record.js";
 
-export const schemaVersion = 1;
-export const storeNames = ["state", "entries", "snapshots", "chunks", "meta"] as const;
+export const schemaVersion = 2;
+export const storeNames = ["state", "log", "snapshots", "chunks", "meta"] as const;
 export type StoreName = (typeof storeNames)[number];
 
-/**
- * The largest value put at once, unless a single entry is larger. Chromium keeps values above 64 KiB as files beside its
- * database, which is slower and one more thing to lose.
- */
+/** A piece of a snapshot's body. */
 export const valueBytesMax: number = 48 * 1024;
 
-/** HardState and the log's ends: one value, put with every write. */
-export interface HeadRecord {
-  readonly term: number;
-  readonly vote: number;
-  readonly commit: number;
-  readonly compactedIndex: number;
-  readonly compactedTerm: number;
-  readonly lastIndex: number;
-  readonly lastTerm: number;
-}
+/**
+ * A write's entries go into one record unless they are more than this, or a single one is. Chromium compresses values above 64 KiB, and keeps
+ * those that are still larger then as files beside its database, which is slower.
+ */
+export const recordBytesMax: number = 96 * 1024;
 
 export type SnapshotId = readonly [boot: number, n: number];
 
@@ -52,41 +44,8 @@ export interface ChunkRecord {
   readonly bytes: Uint8Array;
 }
 
-export function headRecord({ hardState, compacted, last }: LogShape): HeadRecord {
-  return {
-    ...hardState,
-    compactedIndex: compacted.index,
-    compactedTerm: compacted.term,
-    lastIndex: last.index,
-    lastTerm: last.term,
-  };
-}
-
 export function chunkRecord(bytes: Uint8Array): ChunkRecord {
   return { crc: crc32c(bytes), bytes };
-}
-
-export function readHead(value: unknown): LogShape {
-  const get = fields("the head record", value);
-  const head = {
-    term: get.count("term"),
-    vote: get.count("vote"),
-    commit: get.count("commit"),
-    compactedIndex: get.count("compactedIndex"),
-    compactedTerm: get.count("compactedTerm"),
-    lastIndex: get.count("lastIndex"),
-    lastTerm: get.count("lastTerm"),
-  };
-  if (head.compactedIndex > head.lastIndex || head.commit > head.lastIndex) {
-    throw damaged(
-      `the head record: commit ${head.commit} and compaction point ${head.compactedIndex} are at most the last index ${head.lastIndex}`,
-    );
-  }
-  return {
-    hardState: { term: head.term, vote: head.vote, commit: head.commit },
-    compacted: { index: head.compactedIndex, term: head.compactedTerm },
-    last: { index: head.lastIndex, term: head.lastTerm },
-  };
 }
 
 export function readIdentity(value: unknown): { storeId: Uint8Array; signSeed: Uint8Array } {
@@ -98,17 +57,15 @@ export function readBoot(value: unknown): number {
   return fields("the boot counter", { boot: value }).count("boot");
 }
 
-/** The entries of the batch stored under `key`. */
-export function readBatch(key: unknown, value: unknown): Entry[] {
-  if (!(value instanceof Uint8Array))
-    throw damaged(`the batch of entries at ${String(key)}: no bytes`);
+/** The record stored under `number`. */
+export function readRecord(number: unknown, value: unknown): LogRecord {
+  const what = `record ${String(number)} of the log`;
+  if (!(value instanceof Uint8Array)) throw damaged(`${what}: no bytes`);
   try {
-    const entries = decodeBatch(value);
-    if (entries[0]?.index === key) return entries;
+    return decodeRecord(value);
   } catch (error) {
-    throw damaged(`the batch of entries at ${String(key)}`, error);
+    throw damaged(what, error);
   }
-  throw damaged(`the batch of entries at ${String(key)}: it is stored under another index`);
 }
 
 export function readSnapshotRecord(id: unknown, value: unknown): SnapshotRecord {

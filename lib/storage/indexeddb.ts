@@ -4,28 +4,30 @@
  * This file opens a database, takes it over and runs transactions; it is the only one that knows `idb`. What lies inside is
  * `indexeddb-records.ts`, the log `indexeddb-log.ts`, the bodies of snapshots `indexeddb-snapshots.ts`.
  *
- * Invariants: whoever opens raises the boot counter first, and every later transaction reads it and aborts when it changed, so
- * there is one writer. An identity is made with the object stores, in one transaction: a wiped database is another
+ * Invariants: there is one writer. Whoever opens raises the boot counter and puts a record of its own where the former owner's next one
+ * would go, in one transaction; a later write of that owner finds the place taken and aborts, and what is no write to the log
+ * reads the counter and aborts when it changed. An identity is made with the object stores, in one transaction: a wiped database is another
  * peer. Any error, abort, `close` or `versionchange` breaks the lifeline at once.
  *
  * Not here: which tab may open (Web Locks, room/slot.ts).
  */
-import { type IDBPDatabase, wrap } from "idb";
+import { type IDBPDatabase, unwrap, wrap } from "idb";
 import { isLogboomError, LogboomError } from "../base/errors.js";
-import type { Connection, Stores } from "./indexeddb-connection.js";
+import type { Connection, Stores, Takeover } from "./indexeddb-connection.js";
 import { openLog } from "./indexeddb-log.js";
 import {
-  headRecord,
+  damaged,
   readBoot,
-  readHead,
   readIdentity,
+  readRecord,
   type StoreName,
   schemaVersion,
   storeNames,
 } from "./indexeddb-records.js";
 import { openSnapshots } from "./indexeddb-snapshots.js";
 import { createLifeline, type Lifeline, storageFailed, takenOver } from "./lifeline.js";
-import { emptyShape, type LogShape, storedState } from "./log-shape.js";
+import { encodeRecord, type LogRecord } from "./log-record.js";
+import { emptyShape, storedState } from "./log-shape.js";
 import { checkMeta, platformRandomBytes } from "./meta-limits.js";
 import { checkNotBelow } from "./not-below.js";
 import type { OpenedStore, StoreIdentity, StoreMeta, StoreOpenOptions } from "./storage.js";
@@ -44,14 +46,14 @@ export interface IndexedDbOptions extends StoreOpenOptions {
  *         `STORAGE_LOCKED` (another page holds an older version open) · `STORE_WENT_BACK` (below `notBelow`)
  */
 export async function openIndexedDbStore(options: IndexedDbOptions): Promise<OpenedStore> {
-  const { connection, shape } = await connect(options);
+  const { connection, takeover } = await connect(options);
   try {
     if (options.notBelow !== undefined) {
       const { storeId, boot } = connection.identity;
-      checkNotBelow({ storeId, boot, state: storedState(shape) }, options.notBelow);
+      checkNotBelow({ storeId, boot, state: storedState(takeover.record.shape) }, options.notBelow);
     }
     const snapshots = await openSnapshots(connection);
-    const log = openLog(connection, shape, snapshots);
+    const log = openLog(connection, takeover, snapshots);
     return {
       storage: log.storage,
       snapshots: snapshots.store,
@@ -95,7 +97,7 @@ export async function listIndexedDbStores(
 
 async function connect(
   options: IndexedDbOptions,
-): Promise<{ connection: Connection; shape: LogShape }> {
+): Promise<{ connection: Connection; takeover: Takeover }> {
   const { name } = options;
   const database = await openDatabase(options);
   const lifeline = createLifeline(name);
@@ -106,13 +108,13 @@ async function connect(
   database.addEventListener("close", lost("the browser closed its database"));
   database.addEventListener("versionchange", lost("another page deletes or upgrades its database"));
   try {
-    const { identity, shape, strict } = await takeOver(database);
+    const { identity, strict, ...takeover } = await takeOver(database);
     const run = transactions(database, name, lifeline, identity.boot);
     const close = (): void => {
       lifeline.close();
       database.close();
     };
-    return { connection: { name, lifeline, identity, strict, close, ...run }, shape };
+    return { connection: { name, lifeline, identity, strict, close, ...run }, takeover };
   } catch (error) {
     lifeline.close();
     database.close();
@@ -124,12 +126,16 @@ async function openDatabase(options: IndexedDbOptions): Promise<IDBPDatabase<unk
   const { name, randomBytes = platformRandomBytes } = options;
   const request = factory(options.indexedDB).open(name, schemaVersion);
   request.onupgradeneeded = ({ oldVersion }) => {
-    if (oldVersion !== 0 || request.transaction === null) return;
+    if (request.transaction === null) return;
+    if (oldVersion !== 0) {
+      // What an earlier layout holds is left as it is.
+      request.transaction.abort();
+      return;
+    }
     for (const store of storeNames) request.result.createObjectStore(store);
     const state = request.transaction.objectStore("state");
     state.put({ storeId: randomBytes(16), signSeed: randomBytes(32) }, "identity");
     state.put(0, "boot");
-    state.put(headRecord(emptyShape), "head");
   };
   return await new Promise((resolve, reject) => {
     request.onblocked = () => reject(locked(name, "close it and try again"));
@@ -138,26 +144,39 @@ async function openDatabase(options: IndexedDbOptions): Promise<IDBPDatabase<unk
   });
 }
 
-/** Raises the boot counter, which is the owner's epoch too, and reads what the database says of itself. */
+/**
+ * Raises the boot counter, which is the owner's epoch too, and puts a record where the former owner's next one would go. That record stays for
+ * good: the former owner may be a page that was frozen, and may wake at any time.
+ */
 async function takeOver(
   database: IDBPDatabase<unknown>,
-): Promise<{ identity: StoreIdentity; shape: LogShape; strict: boolean }> {
+): Promise<Takeover & { identity: StoreIdentity; strict: boolean }> {
   const absent = storeNames.find((store) => !database.objectStoreNames.contains(store));
   if (absent !== undefined) throw storageFailed(`object store ${absent} is missing`);
-  const transaction = database.transaction(["state"], "readwrite", { durability: "strict" });
+  const transaction = database.transaction(["state", "log"], "readwrite", { durability: "strict" });
   const state = transaction.objectStore("state");
-  const [identity, boot, head] = await Promise.all([
+  const log = transaction.objectStore("log");
+  const [identity, counter, newest] = await Promise.all([
     state.get("identity"),
     state.get("boot"),
-    state.get("head"),
+    log.openCursor(null, "prev"),
   ]);
-  const before = readBoot(boot);
+  const before = readBoot(counter);
   const ids = readIdentity(identity);
-  const shape = readHead(head);
-  await Promise.all([state.put(before + 1, "boot"), transaction.done]);
+  const last = newest === null ? undefined : readRecord(newest.key, newest.value);
+  if (last?.boot !== (before === 0 ? undefined : before)) {
+    throw damaged(`the log: it ends in boot ${last?.boot ?? 0}, the boot counter says ${before}`);
+  }
+  const boot = before + 1;
+  const number = ((newest?.key as number | undefined) ?? 0) + 1;
+  const { from, shape } = last ?? { from: number, shape: emptyShape };
+  const record: LogRecord = { takesOver: true, boot, from, shape, entries: [] };
+  const requests = [state.put(boot, "boot"), log.add(encodeRecord(record), number)];
+  await Promise.all([...requests, transaction.done]);
   return {
-    identity: { ...ids, boot: before + 1, created: before === 0 },
-    shape,
+    identity: { ...ids, boot, created: before === 0 },
+    number,
+    record,
     strict: transaction.durability === "strict",
   };
 }
@@ -167,7 +186,7 @@ function transactions(
   name: string,
   lifeline: Lifeline,
   boot: number,
-): Pick<Connection, "write" | "read"> {
+): Pick<Connection, "addRecords" | "write" | "read"> {
   const failed = (what: string, error: unknown): LogboomError => {
     const known = isLogboomError(error) ? error : storageFailed(`store ${name}: ${what}`, error);
     if (known.code === "BAD_INPUT") return known;
@@ -201,6 +220,14 @@ function transactions(
   };
 
   return {
+    async addRecords(number, encode) {
+      lifeline.check();
+      try {
+        await lifeline.guard(addRecords(unwrap(database), name, number, encode));
+      } catch (error) {
+        throw failed("a write to the log failed", error);
+      }
+    },
     async write(names, run) {
       lifeline.check();
       try {
@@ -222,6 +249,31 @@ function transactions(
   };
 }
 
+/** By the bare interface: this is the hot path, and needs no promise for each request. */
+function addRecords(
+  database: IDBDatabase,
+  name: string,
+  number: number,
+  encode: () => readonly Uint8Array[],
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const transaction = database.transaction(["log"], "readwrite", { durability: "strict" });
+    transaction.oncomplete = () => resolve();
+    transaction.onabort = () => {
+      const { error } = transaction;
+      reject(error?.name === "ConstraintError" ? takenOver(name) : error);
+    };
+    const log = transaction.objectStore("log");
+    try {
+      for (const [n, record] of encode().entries()) log.add(record, number + n);
+      transaction.commit();
+    } catch (error) {
+      abort(transaction);
+      reject(error);
+    }
+  });
+}
+
 /** A rejection that somebody else reports: an abort rejects every request of its transaction. */
 function quiet<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
@@ -235,6 +287,7 @@ function quietStores(stores: Stores): Stores {
       return {
         get: (key) => quiet(store.get(key)),
         put: (value, key) => quiet(store.put(value, key)),
+        add: (value, key) => quiet(store.add(value, key)),
         delete: (key) => quiet(store.delete(key)),
         getAll: (range, count) => quiet(store.getAll(range, count)),
         getAllKeys: (range, count) => quiet(store.getAllKeys(range, count)),
@@ -281,6 +334,12 @@ function factory(given: IDBFactory | undefined): IDBFactory {
 function openingFailed(name: string, cause: DOMException | null): LogboomError {
   if (cause?.name === "VersionError") {
     return storageFailed(`store ${name} was written by a later version of Logboom`, cause);
+  }
+  if (cause?.name === "AbortError") {
+    return storageFailed(
+      `store ${name} was written by an earlier version of Logboom, whose layout this one does not read: delete it`,
+      cause,
+    );
   }
   return storageFailed(`store ${name} cannot be opened`, cause);
 }

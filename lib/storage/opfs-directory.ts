@@ -87,6 +87,7 @@ export async function openOpfsDirectory(name: string): Promise<Directory> {
     },
     async sync() {},
     owned: () => held,
+    soon,
     async release() {
       if (!held) return;
       held = false;
@@ -95,6 +96,19 @@ export async function openOpfsDirectory(name: string): Promise<Directory> {
       lock.close();
     },
   };
+}
+
+const later: (() => void)[] = [];
+let channel: MessageChannel | undefined;
+
+/** By a message to ourselves, the nearest thing to a task that is not delayed. */
+function soon(work: () => void): void {
+  if (channel === undefined) {
+    channel = new MessageChannel();
+    channel.port1.onmessage = () => later.shift()?.();
+  }
+  later.push(work);
+  channel.port2.postMessage(undefined);
 }
 
 /** Deletes a store's folder. @throws LogboomError `STORAGE_LOCKED` while a page has it open */

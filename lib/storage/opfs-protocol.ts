@@ -12,7 +12,12 @@ export type OpfsCall =
   | { readonly op: "open"; readonly options: OpfsOpen }
   | { readonly op: "delete"; readonly name: string }
   | { readonly op: "load" }
-  | { readonly op: "append"; readonly write: StorageWrite }
+  | {
+      readonly op: "append";
+      readonly write: Omit<StorageWrite, "entries">;
+      /** The entries (entry-batch.ts), their buffer given away: as objects they would be copied one by one, each with all of its buffer. */
+      readonly packed: Uint8Array<ArrayBuffer> | undefined;
+    }
   | { readonly op: "compact"; readonly snapshot: SnapshotMetadata; readonly upTo: number }
   | { readonly op: "close" }
   | { readonly op: "metaGet"; readonly key: string }
@@ -36,6 +41,7 @@ export interface PostedError {
 export type OpfsRequest = OpfsCall & { readonly id: number };
 
 export type OpfsReply =
-  | { readonly id: number; readonly value: unknown }
+  /** `spent`: the memory of a call's entries, given back: making new for each write costs as much as packing them. */
+  | { readonly id: number; readonly value: unknown; readonly spent?: ArrayBuffer }
   | { readonly id: number; readonly error: PostedError }
   | { readonly lost: PostedError };

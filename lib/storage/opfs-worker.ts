@@ -4,6 +4,7 @@
  * Everything is wal-store.ts; this file only turns messages into calls. One worker serves one store.
  */
 import { isLogboomError, LogboomError } from "../base/errors.js";
+import { unpackEntries } from "./entry-batch.js";
 import { deleteOpfsFolder, openOpfsDirectory } from "./opfs-directory.js";
 import type { OpfsCall, OpfsReply, OpfsRequest, PostedError } from "./opfs-protocol.js";
 import type { OpenedStore, SnapshotSink } from "./storage.js";
@@ -20,7 +21,10 @@ addEventListener("message", ({ data }: MessageEvent<OpfsRequest>) => {
 async function serve(request: OpfsRequest): Promise<void> {
   const { id } = request;
   try {
-    reply({ id, value: await answer(request) });
+    const value = await answer(request);
+    const spent = request.op === "append" ? request.packed?.buffer : undefined;
+    if (spent === undefined) reply({ id, value });
+    else postMessage({ id, value, spent } satisfies OpfsReply, { transfer: [spent] });
   } catch (error) {
     reply({ id, error: posted(error) });
   }
@@ -46,7 +50,10 @@ async function answerOpen(opened: OpenedStore, call: OpenCall): Promise<unknown>
     case "load":
       return await storage.load();
     case "append":
-      return await storage.append(call.write);
+      return await storage.append({
+        ...call.write,
+        entries: call.packed === undefined ? [] : unpackEntries(call.packed),
+      });
     case "compact":
       return await storage.compact(call.snapshot, call.upTo);
     case "close":

@@ -7,6 +7,7 @@
  */
 import { isLogboomError, LogboomError } from "../base/errors.js";
 import type { SnapshotMetadata } from "../core/types.js";
+import { packEntries } from "./entry-batch.js";
 import { createLifeline, type Lifeline } from "./lifeline.js";
 import { afterWrite, type LogShape, storedState } from "./log-shape.js";
 import type { OpfsCall, OpfsOpen, OpfsReply, PostedError } from "./opfs-protocol.js";
@@ -57,7 +58,10 @@ export async function deleteOpfsStore(name: string, worker?: () => Worker): Prom
 
 interface Link {
   readonly lifeline: Lifeline;
-  call(call: OpfsCall): Promise<unknown>;
+  /** @param given  buffers that are the worker's from then on */
+  call(call: OpfsCall, given?: readonly ArrayBuffer[]): Promise<unknown>;
+  /** Memory that the worker gave back, once. */
+  spare(): ArrayBuffer | undefined;
   end(): void;
 }
 
@@ -66,6 +70,7 @@ function connect(name: string, start: (() => Worker) | undefined): Link {
   const worker = start?.() ?? startWorker();
   const waiting = new Map<number, { done(value: unknown): void; failed(error: Error): void }>();
   let counter = 0;
+  let spare: ArrayBuffer | undefined;
   worker.onmessage = ({ data }: MessageEvent<OpfsReply>) => {
     if ("lost" in data) {
       lifeline.fail(revived(data.lost));
@@ -74,7 +79,10 @@ function connect(name: string, start: (() => Worker) | undefined): Link {
     const asked = waiting.get(data.id);
     waiting.delete(data.id);
     if ("error" in data) asked?.failed(revived(data.error));
-    else asked?.done(data.value);
+    else {
+      spare = data.spent ?? spare;
+      asked?.done(data.value);
+    }
   };
   worker.onerror = (event) => {
     const message = `the storage worker of ${name} failed: ${event.message ?? "it did not start"}`;
@@ -85,14 +93,19 @@ function connect(name: string, start: (() => Worker) | undefined): Link {
   };
   return {
     lifeline,
-    call(call) {
+    call(call, given = []) {
       const id = counter++;
       return lifeline.guard(
         new Promise((done, failed) => {
           waiting.set(id, { done, failed });
-          worker.postMessage({ ...call, id });
+          worker.postMessage({ ...call, id }, [...given]);
         }),
       );
+    },
+    spare() {
+      const taken = spare;
+      spare = undefined;
+      return taken;
     },
     end() {
       lifeline.close();
@@ -150,7 +163,7 @@ function pageStorage(link: Link, ask: Ask, account: Account): Storage {
       link.lifeline.check();
       const { done, refused } = account.append(write);
       try {
-        await ask({ op: "append", write });
+        await link.call(...appendCall(write, link.spare()));
       } catch (error) {
         if (isLogboomError(error) && error.code === "BAD_INPUT") refused();
         throw error;
@@ -163,6 +176,15 @@ function pageStorage(link: Link, ask: Ask, account: Account): Storage {
       await closing;
     },
   };
+}
+
+function appendCall(
+  { hardState, snapshot, entries, sync }: StorageWrite,
+  spare: ArrayBuffer | undefined,
+): [OpfsCall, ArrayBuffer[]] {
+  const packed = entries.length === 0 ? undefined : packEntries(entries, undefined, spare);
+  const write = { hardState, snapshot, sync };
+  return [{ op: "append", write, packed }, packed === undefined ? [] : [packed.buffer]];
 }
 
 function pageSnapshots(ask: Ask): SnapshotStore {
@@ -206,7 +228,7 @@ interface Account {
 function createAccount(): Account {
   let shape: LogShape | undefined;
   let acked: StoredState | undefined;
-  let unanswered: StoredState[][] = [];
+  let unanswered: (() => StoredState[])[] = [];
   return {
     begin({ hardState, compacted, entries }) {
       const { index, term } = entries.at(-1) ?? compacted;
@@ -218,7 +240,7 @@ function createAccount(): Account {
       const before = shape;
       const after = afterWrite(before, write);
       shape = after;
-      const states = [...prefixStates(before, write), storedState(after)];
+      const states = (): StoredState[] => [...prefixStates(before, write), storedState(after)];
       unanswered.push(states);
       const forget = (): void => {
         unanswered = unanswered.filter((one) => one !== states);
@@ -235,7 +257,10 @@ function createAccount(): Account {
         },
       };
     },
-    states: () => [...(acked === undefined ? [] : [acked]), ...unanswered.flat()],
+    states: () => [
+      ...(acked === undefined ? [] : [acked]),
+      ...unanswered.flatMap((states) => states()),
+    ],
   };
 }
 

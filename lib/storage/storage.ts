@@ -10,7 +10,12 @@
  * - `append`s take effect in call order, each wholly or not at all; a snapshot and entries of one write land together.
  * - After the first failure every later call rejects with `STORAGE_FAILED`; nothing is written again from memory. The owner
  *   throws its core away, opens the store anew and builds a core from `load()`.
- * - A write by somebody who is no longer the owner (`ownerEpoch`) is refused, never merged.
+ * - A write by somebody who is no longer the owner is refused, never merged. The owner's epoch (`ownerEpoch`) is the boot counter: whoever
+ *   opens a store raises it durably before anything else, and each write is checked against it, by what the medium offers.
+ *   IndexedDB: the opener's record lies where the former owner's next one would go, which the database itself then refuses; other
+ *   transactions read the counter. Files: the lock file stands for the epoch: it is the owner's alone, and a look before
+ *   and after each flush shows whether it is still there; without it nothing is answered. OPFS: the browser lets one
+ *   worker at a time hold the handle on `lock`, so that there is no second opener while the first one lives.
  * - On load, `hardState.commit` is at least the snapshot's index.
  * - What is read back is what was written, or the load is refused by `STORAGE_FAILED` that names the damaged part. Entries that
  *   a later write replaced, or that an installed snapshot made void, never come back.

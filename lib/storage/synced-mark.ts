@@ -4,11 +4,11 @@
  * etcd's format cannot tell a record that never reached the disk from one that did and was damaged later: both may show a
  * sector of zeros at the end. So after every flush the place is noted here, without a flush of its own. The note is never
  * ahead of the disk; it may lag (a power cut), and then the log is judged by etcd's rule alone. What is damaged before the
- * mark is reported, never truncated.
+ * mark is reported, never truncated. Noting follows the answer to whoever waits for the flush, at once but without holding it up.
  *
  *     0  u64 sequence · 8  u64 offset · 16  u32 CRC-32C of the first sixteen bytes; little-endian
  */
-import { crc32c } from "../base/crc32c.js";
+import { crc32c, crc32cOf } from "../base/crc32c.js";
 import type { Place } from "./wal-replay.js";
 
 export const markBytes = 20;
@@ -16,10 +16,16 @@ export const markBytes = 20;
 export function encodeMark({ sequence, offset }: Place): Uint8Array {
   const bytes = new Uint8Array(markBytes);
   const view = new DataView(bytes.buffer);
-  view.setBigUint64(0, BigInt(sequence), true);
-  view.setBigUint64(8, BigInt(offset), true);
-  view.setUint32(16, crc32c(bytes, 0, 0, 16), true);
+  putNumber(view, 0, sequence);
+  putNumber(view, 8, offset);
+  view.setUint32(16, crc32cOf(view, 0, 0, 16), true);
   return bytes;
+}
+
+/** Not `setBigUint64`: a mark is made for every flush. */
+function putNumber(view: DataView, at: number, value: number): void {
+  view.setUint32(at, value >>> 0, true);
+  view.setUint32(at + 4, Math.floor(value / 0x100000000), true);
 }
 
 /** Undefined when it is not a mark: then nothing is known. */

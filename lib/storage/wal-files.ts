@@ -138,7 +138,8 @@ async function readData(
       if (ended || count === 0) break;
       next = at;
     }
-    return { bytes: bytes.subarray(0, read), size };
+    // Entries are views of these bytes and keep them alive: not so the part of a segment that nobody has written to.
+    return { bytes: read < size ? bytes.slice(0, read) : bytes, size };
   } finally {
     await file.close();
   }

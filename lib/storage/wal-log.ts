@@ -3,7 +3,10 @@
  *
  * What is queued while a flush is under way goes into the next one (group commit). Every write is records in etcd's order:
  * the snapshot, the entries, the HardState. A commit index alone is kept in memory for the next write. After a flush the
- * place is noted (synced-mark.ts), and only then is anybody told.
+ * those who wait are told, and the place is noted (synced-mark.ts).
+ *
+ * A write that reaches beyond what the disk has allocated takes zeros along, `zerosAhead` of them: until they are used up a flush has no
+ * change of the file system's own tables to wait for. They are what a hole reads as, so a crash cannot tell.
  *
  * A failure ends the log: nothing is written again. Compare etcd server/storage/wal/wal.go.
  */
@@ -12,6 +15,7 @@ import type { HardState, Index, SnapshotMetadata } from "../core/types.js";
 import { type Directory, type DirectoryFile, joinPath } from "./directory.js";
 import { type Lifeline, storageFailed, takenOver } from "./lifeline.js";
 import { afterWrite, type LogShape, planCompaction, storedState } from "./log-shape.js";
+import { SegmentSupply } from "./segment-supply.js";
 import { noBody, wrongTerm } from "./snapshot-names.js";
 import type { StorageWrite, StoredState } from "./storage.js";
 import { encodeMark } from "./synced-mark.js";
@@ -23,10 +27,20 @@ import type { WalSnapshots } from "./wal-snapshots.js";
 import { WalWriter } from "./wal-writer.js";
 
 export interface WalLimits {
-  /** A segment is cut once it has as many bytes; they are allocated ahead. */
+  /** A segment is cut once it has as many bytes: the file is that long from the beginning. */
   readonly segmentBytes: number;
   /** Segments kept although nothing in them is needed, newest first. etcd's default is 5 in all. */
   readonly segmentsKept: number;
+}
+
+/** The segment that is written. */
+interface OpenSegment {
+  handle: DirectoryFile;
+  sequence: number;
+  /** Where the data end. */
+  offset: number;
+  /** The file's blocks up to here are known to be on the disk. */
+  allocated: number;
 }
 
 interface Task {
@@ -35,7 +49,8 @@ interface Task {
   encode(writer: WalWriter): void;
   /** The log once this is written. */
   readonly after: LogShape;
-  readonly states: readonly StoredState[];
+  /** What a crash within it may leave, in order. */
+  states(): readonly StoredState[];
   /** Entries up to here are not needed any more. */
   readonly release?: Index;
   done(): void;
@@ -51,6 +66,9 @@ export interface WalSetup {
   readonly metadata: Uint8Array;
 }
 
+/** Bytes written as zeros behind the data at a time. Measured: see docs/LIMITS.md. */
+const zerosAhead = 512 * 1024;
+
 export class WalLog {
   /** Once everything queued is written, and with the commit index that waits. */
   shape: LogShape;
@@ -59,16 +77,21 @@ export class WalLog {
   /** As far as it is written. */
   private written: LogShape;
   private readonly setup: WalSetup;
-  private readonly file: { handle: DirectoryFile; sequence: number; offset: number };
+  private readonly file: OpenSegment;
   private readonly mark: DirectoryFile;
   private readonly writer: WalWriter;
+  private readonly supply: SegmentSupply;
   private segments: readonly SegmentName[];
   private runs: TermRuns;
   private queue: Task[] = [];
   private running: Promise<void> | undefined;
+  /** Flushed up to here, and the mark does not say so yet. */
+  private unnoted: Place | undefined;
   private commitWaits = false;
-  private acked: readonly StoredState[];
-  private unanswered: StoredState[] = [];
+  private acked: StoredState;
+  private unanswered: Task[] = [];
+  /** What is being done to the files, also after the lifeline broke. */
+  private working: Promise<unknown> = Promise.resolve();
 
   constructor(
     setup: WalSetup,
@@ -86,15 +109,18 @@ export class WalLog {
     this.runs = opened.runs;
     this.named = opened.named;
     this.mark = opened.mark;
-    this.file = { handle: opened.handle, ...read.end };
+    const { sequence, offset } = read.end;
+    this.file = { handle: opened.handle, sequence, offset, allocated: offset };
     this.writer = new WalWriter(read.crc);
     this.segments = read.segments;
-    this.acked = [storedState(opened.shape)];
+    const { directory, path, limits } = setup;
+    this.supply = new SegmentSupply({ directory, path, segmentBytes: limits.segmentBytes });
+    this.acked = storedState(opened.shape);
   }
 
   /** What may be found on the disk: the acknowledged state, or one that a write under way leaves. */
   states(): readonly StoredState[] {
-    return [...this.acked, ...this.unanswered];
+    return [this.acked, ...this.unanswered.flatMap((task) => task.states())];
   }
 
   async append(write: StorageWrite): Promise<void> {
@@ -133,7 +159,7 @@ export class WalLog {
         if (state !== undefined) writer.state(state);
       },
       after,
-      states: [...prefixStates(before, write), storedState(after)],
+      states: () => [...prefixStates(before, write), storedState(after)],
       ...(snapshot === undefined ? {} : { release: snapshot.metadata.index }),
     });
   }
@@ -146,7 +172,8 @@ export class WalLog {
     this.runs.compact(plan.upTo);
     const { hardState } = this.shape;
     const state = { ...hardState, commit: Math.max(hardState.commit, plan.commit) };
-    this.shape = { ...this.shape, hardState: state, compacted: this.runs.compacted };
+    const after = { ...this.shape, hardState: state, compacted: this.runs.compacted };
+    this.shape = after;
     this.named = [...this.named, snapshot];
     this.commitWaits = false;
     await this.run({
@@ -154,8 +181,8 @@ export class WalLog {
         writer.snapshot(snapshot);
         writer.state(state);
       },
-      after: this.shape,
-      states: [storedState(this.shape)],
+      after,
+      states: () => [storedState(after)],
       release: plan.upTo,
     });
   }
@@ -165,35 +192,44 @@ export class WalLog {
     if (this.commitWaits && !this.setup.lifeline.broken) {
       const after = this.shape;
       this.commitWaits = false;
-      await this.run({ encode: (writer) => writer.state(after.hardState), after, states: [] });
+      await this.run({
+        encode: (writer) => writer.state(after.hardState),
+        after,
+        states: () => [storedState(after)],
+      });
     }
     await this.running;
+    // A file that is still written must not be closed: its number may be another file's the next moment.
+    await this.working.catch(() => {});
+    this.note();
+    await this.supply.close();
     await this.file.handle.close();
     await this.mark.close();
   }
 
   private run(task: Omit<Task, "done" | "failed">): Promise<void> {
-    this.unanswered.push(...task.states);
     return new Promise((done, failed) => {
-      this.queue.push({ ...task, done, failed });
+      const queued = { ...task, done, failed };
+      this.unanswered.push(queued);
+      this.queue.push(queued);
       this.running ??= this.drain();
     });
   }
 
   private async drain(): Promise<void> {
-    const { lifeline, directory } = this.setup;
+    const { lifeline, directory, limits } = this.setup;
     while (this.queue.length > 0) {
       const tasks = this.queue;
       this.queue = [];
       try {
-        await lifeline.guard(this.write(tasks));
-        for (const { states, done } of tasks) {
-          const last = states[states.length - 1];
-          if (last !== undefined) this.acked = [last];
-          this.unanswered.splice(0, states.length);
-          done();
-        }
-        if (this.file.offset >= this.setup.limits.segmentBytes) await lifeline.guard(this.cut());
+        await this.guarded(this.write(tasks));
+        this.acked = storedState(this.written);
+        this.unanswered.splice(0, tasks.length);
+        for (const { done } of tasks) done();
+        this.noteSoon();
+        const { offset, sequence } = this.file;
+        if (offset >= limits.segmentBytes) await this.guarded(this.cut());
+        else if (offset * 2 >= limits.segmentBytes) this.supply.prepare(sequence + 1);
         for (const { release } of tasks) if (release !== undefined) await this.release(release);
       } catch (error) {
         const known = isLogboomError(error)
@@ -209,20 +245,53 @@ export class WalLog {
     this.running = undefined;
   }
 
+  private guarded(work: Promise<void>): Promise<void> {
+    this.working = work;
+    return this.setup.lifeline.guard(work);
+  }
+
   private async write(tasks: readonly Task[]): Promise<void> {
     const { file, writer } = this;
     for (const task of tasks) {
       if (task.prepare !== undefined) await task.prepare();
       task.encode(writer);
     }
+    const end = file.offset + writer.pending;
+    const zeros = end > file.allocated ? this.zerosBehind(end) : 0;
+    writer.zeros(zeros);
     const bytes = writer.take();
     this.checkOwned();
     await file.handle.write(file.offset, bytes);
     await file.handle.sync();
     this.checkOwned();
-    file.offset += bytes.length;
+    file.offset = end;
+    file.allocated = Math.max(file.allocated, end + zeros);
     this.written = tasks[tasks.length - 1]?.after ?? this.written;
-    this.mark.note(0, encodeMark(file));
+  }
+
+  /** How many zeros to write behind data that end at `end`: never beyond the segment's length. */
+  private zerosBehind(end: number): number {
+    return Math.min(zerosAhead, Math.max(0, this.setup.limits.segmentBytes - end));
+  }
+
+  private noteSoon(): void {
+    if (this.unnoted === undefined) this.setup.directory.soon(() => this.note());
+    this.unnoted = { sequence: this.file.sequence, offset: this.file.offset };
+  }
+
+  /** Writes the mark, unless the log is another owner's by now: it would speak of what that one may have cut off. */
+  private note(): void {
+    const { unnoted } = this;
+    this.unnoted = undefined;
+    if (unnoted === undefined || this.setup.lifeline.broken || !this.setup.directory.owned())
+      return;
+    try {
+      this.mark.note(0, encodeMark(unnoted));
+    } catch (error) {
+      this.setup.lifeline.fail(
+        storageFailed(`${this.setup.directory.name}: writing failed`, error),
+      );
+    }
   }
 
   private checkOwned(): void {
@@ -232,8 +301,9 @@ export class WalLog {
 
   /** Ends the segment where its data end and begins the next. */
   private async cut(): Promise<void> {
-    const { directory, path, limits, metadata } = this.setup;
+    const { metadata } = this.setup;
     const { file, writer } = this;
+    this.checkOwned();
     await file.handle.truncate(file.offset);
     await file.handle.sync();
     await file.handle.close();
@@ -243,11 +313,11 @@ export class WalLog {
     writer.metadata(metadata);
     if (hardState.term > 0 || hardState.commit > 0) writer.state(hardState);
     const header = writer.take();
-    file.handle = await createSegment(directory, path, next, header, limits.segmentBytes);
+    file.handle = await this.supply.take(next, header);
     file.sequence = next.sequence;
-    file.offset = header.length;
+    file.offset = file.allocated = header.length;
     this.segments = [...this.segments, next];
-    this.mark.note(0, encodeMark(file));
+    this.noteSoon();
   }
 
   /** Deletes segments whose entries end at or below `upTo`, oldest first, except the newest `segmentsKept`. */
@@ -268,26 +338,6 @@ export class WalLog {
       await directory.sync(path);
     }
   }
-}
-
-/** Writes a segment under a temporary name and makes it appear whole. */
-export async function createSegment(
-  directory: Directory,
-  path: string,
-  segment: SegmentName,
-  header: Uint8Array,
-  segmentBytes: number,
-): Promise<DirectoryFile> {
-  const temporary = joinPath(path, `${segment.sequence % 2}.tmp`);
-  const name = joinPath(path, segmentFile(segment));
-  const file = await directory.open(temporary, "create");
-  await file.write(0, header);
-  await file.truncate(Math.max(segmentBytes, header.length));
-  await file.sync();
-  await file.close();
-  await directory.rename(temporary, name);
-  await directory.sync(path);
-  return await directory.open(name, "existing");
 }
 
 /** The mark's file, made if need be; it says that everything up to `end` is on the disk. */

@@ -10,6 +10,7 @@ import { emptyConfState } from "../core/types.js";
 import { type Directory, type DirectoryFile, joinPath, readAt } from "./directory.js";
 import { storageFailed } from "./lifeline.js";
 import type { LogShape } from "./log-shape.js";
+import { removeSpares } from "./segment-supply.js";
 import type { Loaded } from "./storage.js";
 import { isBefore } from "./synced-mark.js";
 import { TermRuns } from "./term-runs.js";
@@ -136,6 +137,7 @@ async function start(
   }
   const last = { index: runs.last, term: lastTerm };
   const shape: LogShape = { hardState, compacted, last };
+  await removeSpares(directory, path);
   const handle = await openEnd(setup, read);
   const named = replay.marks
     .filter(({ index }) => index > 0)

@@ -20,10 +20,11 @@ import { createLifeline, type Lifeline, storageFailed, takenOver } from "./lifel
 import { storedState } from "./log-shape.js";
 import { checkMeta, platformRandomBytes } from "./meta-limits.js";
 import { checkNotBelow } from "./not-below.js";
+import { SegmentSupply } from "./segment-supply.js";
 import type { Loaded, OpenedStore, StoreMeta, StoreOpenOptions } from "./storage.js";
 import { decodeStoreFile, encodeStoreFile, type StoreFile } from "./store-file.js";
 import { listSegments, readMetadata } from "./wal-files.js";
-import { createSegment, type WalLimits } from "./wal-log.js";
+import type { WalLimits } from "./wal-log.js";
 import { recover } from "./wal-recovery.js";
 import { openWalSnapshots } from "./wal-snapshots.js";
 import { WalWriter } from "./wal-writer.js";
@@ -176,15 +177,10 @@ async function createStore(
   writer.crcHandOver();
   writer.metadata(walMetadata(file.storeId));
   writer.snapshot({ index: 0, term: 0, confState: undefined });
-  const segment = { sequence: 0, index: 0 };
-  const created = await createSegment(
-    directory,
-    walFolder,
-    segment,
-    writer.take(),
-    limits.segmentBytes,
-  );
-  await created.close();
+  const { segmentBytes } = limits;
+  const supply = new SegmentSupply({ directory, path: walFolder, segmentBytes });
+  const first = await supply.take({ sequence: 0, index: 0 }, writer.take());
+  await first.close();
   await replaceFile(directory, "", storeFileName, encodeStoreFile(file));
   return file;
 }

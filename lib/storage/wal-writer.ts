@@ -50,6 +50,13 @@ export class WalWriter {
     return this.length;
   }
 
+  /** Space behind what was written. */
+  zeros(count: number): void {
+    this.reserve(count);
+    this.bytes.fill(0, this.length, this.length + count);
+    this.length += count;
+  }
+
   /** Begins a segment: hands the checksum over. */
   crcHandOver(): void {
     this.close(crcRecord, -1, this.open(0));
@@ -68,17 +75,23 @@ export class WalWriter {
   }
 
   entry(entry: Entry): void {
+    const { type, term, index, data, unknown } = entry;
     const size = entrySize(entry, "written");
     const at = this.open(size);
-    let end = this.put(this.put(at, entryTag.type), entryTypes.indexOf(entry.type));
-    end = this.put(this.put(end, entryTag.term), entry.term);
-    end = this.put(this.put(end, entryTag.index), entry.index);
-    if (entry.data.length !== 0) {
-      end = this.put(this.put(end, entryTag.data), entry.data.length);
-      this.bytes.set(entry.data, end);
-      end += entry.data.length;
+    const { bytes } = this;
+    bytes[at] = entryTag.type;
+    bytes[at + 1] = type === "EntryNormal" ? 0 : entryTypes.indexOf(type);
+    bytes[at + 2] = entryTag.term;
+    let end = putVarint(bytes, at + 3, term);
+    bytes[end] = entryTag.index;
+    end = putVarint(bytes, end + 1, index);
+    if (data.length !== 0) {
+      bytes[end] = entryTag.data;
+      end = putVarint(bytes, end + 1, data.length);
+      bytes.set(data, end);
+      end += data.length;
     }
-    if (entry.unknown !== undefined) this.bytes.set(entry.unknown, end);
+    if (unknown !== undefined) bytes.set(unknown, end);
     this.close(entryRecord, size, at);
   }
 
@@ -91,51 +104,57 @@ export class WalWriter {
   /** Makes room; returns where the data go. */
   private open(size: number): number {
     const before = frameHeaderBytes + beforeLength + varintSize(size);
-    const needed = this.length + before + size + 8;
-    if (needed > this.bytes.length) {
-      const old = this.bytes;
-      this.allocate(Math.max(needed, old.length * 2));
-      this.bytes.set(old.subarray(0, this.length));
-    }
+    this.reserve(before + size + 8);
     return this.length + before;
+  }
+
+  private reserve(count: number): void {
+    const needed = this.length + count;
+    if (needed <= this.bytes.length) return;
+    const old = this.bytes;
+    this.allocate(Math.max(needed, old.length * 2));
+    this.bytes.set(old.subarray(0, this.length));
   }
 
   /** Finishes the record whose data lie at `dataAt`; a size of −1 is no data at all. */
   private close(type: number, size: number, dataAt: number): void {
-    const start = this.length;
-    if (size > 0) this.crc = crc32cOf(this.view, this.crc, dataAt, dataAt + size);
+    const { bytes, view, length: start } = this;
+    if (size > 0) this.crc = crc32cOf(view, this.crc, dataAt, dataAt + size);
     let at = start + frameHeaderBytes;
-    at = this.put(this.put(at, 8), type);
-    at = this.put(this.put(at, 16), this.crc);
+    bytes[at] = 8;
+    bytes[at + 1] = type;
+    bytes[at + 2] = 16;
+    at = putVarint(bytes, at + 3, this.crc);
     if (size >= 0) {
-      at = this.put(this.put(at, 26), size);
-      if (at !== dataAt) this.bytes.copyWithin(at, dataAt, dataAt + size);
+      bytes[at] = 26;
+      at = putVarint(bytes, at + 1, size);
+      if (at !== dataAt) bytes.copyWithin(at, dataAt, dataAt + size);
       at += size;
     }
     const body = at - start - frameHeaderBytes;
-    writeFrameHeader(this.view, start, body);
+    writeFrameHeader(view, start, body);
     this.length = at + framePadding(body);
-    this.bytes.fill(0, at, this.length);
-  }
-
-  /** Writes a varint; returns where it ends. */
-  private put(at: number, value: number): number {
-    let rest = value;
-    let end = at;
-    while (rest > 0x7fffffff) {
-      this.bytes[end++] = (rest % 128) | 0x80;
-      rest = Math.floor(rest / 128);
-    }
-    while (rest > 0x7f) {
-      this.bytes[end++] = (rest & 0x7f) | 0x80;
-      rest >>>= 7;
-    }
-    this.bytes[end++] = rest;
-    return end;
+    while (at < this.length) bytes[at++] = 0;
   }
 
   private allocate(size: number): void {
     this.bytes = new Uint8Array(size);
     this.view = new DataView(this.bytes.buffer);
   }
+}
+
+/** Writes a varint; returns where it ends. */
+function putVarint(bytes: Uint8Array, at: number, value: number): number {
+  let rest = value;
+  let end = at;
+  while (rest > 0x7fffffff) {
+    bytes[end++] = (rest % 128) | 0x80;
+    rest = Math.floor(rest / 128);
+  }
+  while (rest > 0x7f) {
+    bytes[end++] = (rest & 0x7f) | 0x80;
+    rest >>>= 7;
+  }
+  bytes[end++] = rest;
+  return end;
 }

@@ -139,6 +139,11 @@ function makeDisk(current: Names, flushed: Names, plan: DiskPlan): MemoryDisk {
       call("syncFolder", path, flush, nothing);
     },
     owned: () => true,
+    soon(work) {
+      void Promise.resolve().then(() => {
+        if (!disk.crashed) work();
+      });
+    },
     async release() {},
   };
 

@@ -47,9 +47,17 @@ export interface History {
 
 /**
  * I22: what was answered is in the committed sequence, once, with that answer, within its call; I38: a read gave the state at an index
- * no older than what was acknowledged before it. @throws Violation
+ * no older than what was acknowledged before it.
+ *
+ * @param commandOf  what a replica is given of an entry's data; the data itself by default
+ * @throws Violation
  */
-export function checkWitness(machine: AnyMachine, ledger: Ledger, history: History): void {
+export function checkWitness(
+  machine: AnyMachine,
+  ledger: Ledger,
+  history: History,
+  commandOf: (data: Uint8Array) => Uint8Array = (data) => data,
+): void {
   const replica = createReplica<unknown>(machine);
   const ran = new Map<string, { index: Index; at: number; outcome: Applied }>();
   const readsAt = readsByIndex(history.reads);
@@ -60,7 +68,7 @@ export function checkWitness(machine: AnyMachine, ledger: Ledger, history: Histo
       throw new Violation("I18", `the committed sequence has no entry ${index}`);
     const { type, term, data } = committed.entry;
     if (type === "EntryNormal" && data.length > 0) {
-      const outcome = replica.apply({ index, term, data });
+      const outcome = replica.apply({ index, term, data: commandOf(data) });
       note(ran, outcome, index, committed.at);
     }
     checkReads(readsAt, index, replica.state);

@@ -27,7 +27,12 @@ export {
   type SequentialModel,
 } from "./linearizability.js";
 export { type MachineSimulation, simulateMachine } from "./simulate-machine.js";
-export { type SimulationInput, type SimulationResult, simulate } from "./simulator.js";
+export {
+  type SimulationInput,
+  type SimulationResult,
+  simulate,
+  simulateAll,
+} from "./simulator.js";
 export { Violation } from "./violation.js";
 export { createVirtualClock, type VirtualClock } from "./virtual-clock.js";
 export type { Workload } from "./workload.js";

@@ -38,7 +38,8 @@ export interface Promised {
 }
 
 export class Ledger {
-  now = 0;
+  /** Of the simulation. */
+  clock: { readonly now: number } = { now: 0 };
   /** By index; what the cluster starts with (up to `base`) is absent. */
   readonly committed: Map<Index, Committed> = new Map();
   readonly base: { readonly index: Index; readonly term: Term };
@@ -100,7 +101,7 @@ export class Ledger {
   }
 
   commit(entry: Entry, byTerm: Term): void {
-    this.committed.set(entry.index, { entry, byTerm, at: this.now });
+    this.committed.set(entry.index, { entry, byTerm, at: this.clock.now });
     this.lastCommitted = entry.index;
     if (entry.type === "EntryNormal") return;
     const before = this.latestConf;

@@ -14,10 +14,11 @@ import type { Ledger } from "./ledger.js";
 import * as check from "./liveness-checks.js";
 import { memberIds } from "./nemesis.js";
 import type { SimNetwork } from "./network.js";
+import type { SimPeer } from "./node-world.js";
 import type { SimClients } from "./sim-clients.js";
-import type { SimNode } from "./sim-node.js";
 import { pick, type SimOptions, stream } from "./sim-options.js";
 import { hashBytes } from "./trace-hash.js";
+import type { Steps } from "./turns.js";
 import { Violation } from "./violation.js";
 
 /** What is healed. */
@@ -26,13 +27,13 @@ export interface Ailing {
   readonly queue: EventQueue;
   readonly ledger: Ledger;
   readonly network: SimNetwork;
-  readonly nodes: readonly SimNode[];
+  readonly nodes: readonly SimPeer[];
   readonly clients: SimClients;
   /** Who leads the latest term. */
-  readonly leader: SimNode | undefined;
+  readonly leader: SimPeer | undefined;
   /** Its store was wiped, and the id with it. */
   isGone(id: NodeId): boolean;
-  runUntil(until: number, done: () => boolean): boolean;
+  runUntil(until: number, done: () => boolean): Steps<boolean>;
 }
 
 /** Election timeouts within which the core must have recovered. */
@@ -40,7 +41,7 @@ const recoverTimeouts = 60;
 /** Election timeouts for which it must then stay as it is. */
 const stayTimeouts = 20;
 
-export function checkLiveness(simulation: Ailing): void {
+export function* checkLiveness(simulation: Ailing): Steps<void> {
   const { options, queue, ledger } = simulation;
   const core = chooseCore(simulation);
   if (core === undefined) {
@@ -59,14 +60,12 @@ export function checkLiveness(simulation: Ailing): void {
       leader.confState.votersOutgoing.length > 0 &&
       !leader.confState.autoLeave
     ) {
-      leader.drive((node) =>
-        node.proposeConfChange({
-          transition: "auto",
-          changes: [],
-          context: noBytes,
-          unknown: undefined,
-        }),
-      );
+      leader.proposeChange({
+        transition: "auto",
+        changes: [],
+        context: noBytes,
+        unknown: undefined,
+      });
     }
     queue.after(10 * options.tickMs, leaveJoint);
   };
@@ -78,9 +77,9 @@ export function checkLiveness(simulation: Ailing): void {
   };
   // What held at the moment of healing may fall once more, when a leader finds that it had lost its quorum.
   do {
-    const recovered = simulation.runUntil(until, met);
+    const recovered = yield* simulation.runUntil(until, met);
     if (!recovered) throw new Violation(unmet, situation(simulation, core, unmet));
-  } while (!stays(simulation, core, stayTimeouts * timeoutMs, queue.now < until));
+  } while (!(yield* stays(simulation, core, stayTimeouts * timeoutMs, queue.now < until)));
   if (options.preVote) {
     // A flush takes up to ten times the mean.
     const flushMs = 10 * options.disk.meanMs;
@@ -96,7 +95,7 @@ function describePeers(raft: Raft): string {
     .join("; ");
 }
 
-function situation(simulation: Ailing, core: readonly SimNode[], unmet: string): string {
+function situation(simulation: Ailing, core: readonly SimPeer[], unmet: string): string {
   const ids = core.map(({ id }) => id).join();
   const nodes = core.map((node) => {
     const raft = raftAt(node);
@@ -107,12 +106,13 @@ function situation(simulation: Ailing, core: readonly SimNode[], unmet: string):
 }
 
 /** A smallest set of living stores that is a quorum, chosen at random. */
-function chooseCore(simulation: Ailing): SimNode[] | undefined {
+function chooseCore(simulation: Ailing): SimPeer[] | undefined {
   const { ledger, options, nodes } = simulation;
   const conf = ledger.latestConf;
   const random = stream(options.seed, "core");
   const core = new Set<NodeId>();
-  const left = nodes.filter(({ id }) =>
+  const sound = nodes.filter((node) => node.sound);
+  const left = sound.filter(({ id }) =>
     [conf, ledger.previousConf ?? conf].some(
       ({ voters, votersOutgoing }) => voters.includes(id) || votersOutgoing.includes(id),
     ),
@@ -128,7 +128,7 @@ function chooseCore(simulation: Ailing): SimNode[] | undefined {
   }
   // A change may be in their logs that makes others voters: then all of the living are needed, and must be enough.
   const coming = comingConfs(simulation, core);
-  if (coming.length > 0) for (const node of nodes) core.add(node.id);
+  if (coming.length > 0) for (const node of sound) core.add(node.id);
   if (!coming.every((one) => isQuorum(one, (id) => core.has(id)))) return undefined;
   return nodes.filter(({ id }) => core.has(id));
 }
@@ -146,10 +146,10 @@ function comingConfs({ ledger, nodes }: Ailing, core: ReadonlySet<NodeId>): Conf
   return confs;
 }
 
-function heal(simulation: Ailing, core: readonly SimNode[]): void {
+function heal(simulation: Ailing, core: readonly SimPeer[]): void {
   const { nodes, network, options, clients } = simulation;
   network.calm = true;
-  const inside = (node: SimNode): boolean => core.includes(node);
+  const inside = (node: SimPeer): boolean => core.includes(node);
   for (const a of nodes) {
     for (const b of nodes) {
       network.unclog(a.id, b.id);
@@ -174,7 +174,7 @@ function heal(simulation: Ailing, core: readonly SimNode[]): void {
 }
 
 /** The core as the checks see it. */
-function viewOf(simulation: Ailing, core: readonly SimNode[]): check.CoreView {
+function viewOf(simulation: Ailing, core: readonly SimPeer[]): check.CoreView {
   const leader = simulation.leader;
   const raft = leader === undefined ? undefined : raftAt(leader);
   return {
@@ -184,7 +184,7 @@ function viewOf(simulation: Ailing, core: readonly SimNode[]): check.CoreView {
   };
 }
 
-function leaderView(leader: SimNode, { tracker, log, term }: Raft): check.LeaderView {
+function leaderView(leader: SimPeer, { tracker, log, term }: Raft): check.LeaderView {
   return {
     id: leader.id,
     term,
@@ -196,7 +196,7 @@ function leaderView(leader: SimNode, { tracker, log, term }: Raft): check.Leader
   };
 }
 
-function memberView(node: SimNode): check.MemberView {
+function memberView(node: SimPeer): check.MemberView {
   const raft = raftAt(node);
   return {
     id: node.id,
@@ -212,7 +212,7 @@ function memberView(node: SimNode): check.MemberView {
   };
 }
 
-function firstUnmet(simulation: Ailing, core: readonly SimNode[]): string | undefined {
+function firstUnmet(simulation: Ailing, core: readonly SimPeer[]): string | undefined {
   const { leader, clients } = simulation;
   const view = viewOf(simulation, core);
   if (leader !== undefined && check.isLed(view)) {
@@ -224,13 +224,18 @@ function firstUnmet(simulation: Ailing, core: readonly SimNode[]): string | unde
 }
 
 /** From here on nothing may move: same leader, same term, and few messages. False: it fell, and may once more. */
-function stays(simulation: Ailing, core: readonly SimNode[], ms: number, again: boolean): boolean {
+function* stays(
+  simulation: Ailing,
+  core: readonly SimPeer[],
+  ms: number,
+  again: boolean,
+): Steps<boolean> {
   const { queue, leader, options } = simulation;
   if (leader === undefined) return false;
   const { term } = leader;
   const before = simulation.ledger.messages;
   const fell = (): boolean => !leader.leads || leader.term !== term;
-  simulation.runUntil(queue.now + ms, fell);
+  yield* simulation.runUntil(queue.now + ms, fell);
   if (fell() && options.preVote) {
     if (again) return false;
     check.leaderStays(leader.id, term, leader.leads, leader.term);
@@ -243,10 +248,10 @@ function stays(simulation: Ailing, core: readonly SimNode[], ms: number, again: 
 }
 
 /** What a node that is down will go on from is on its disk. */
-function termOf({ term, disk }: SimNode): number {
+function termOf({ term, disk }: SimPeer): number {
   return Math.max(term, disk.flushed.hardState.term);
 }
 
-function raftAt({ core }: SimNode): Raft | undefined {
+function raftAt({ core }: SimPeer): Raft | undefined {
   return core === undefined ? undefined : raftOf(core);
 }

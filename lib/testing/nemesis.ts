@@ -7,33 +7,18 @@
 import type { Random } from "../base/random.js";
 import type { ConfChangeSingle, ConfChangeV2, ConfState, NodeId } from "../core/types.js";
 import { noBytes } from "../core/types.js";
-import type { Value } from "../machines/values.js";
-import { isQuorum } from "./conf-model.js";
-import type { SimNetwork } from "./network.js";
-import type { SimClients } from "./sim-clients.js";
-import type { SimNode } from "./sim-node.js";
-import { type FaultKind, faultKinds, pick, type SimOptions, stream } from "./sim-options.js";
+import { type Arena, type CarryOut, isExpendable, type Script, type ScriptItem } from "./arena.js";
+import type { SimPeer } from "./node-world.js";
+import {
+  type FaultKind,
+  faultKinds,
+  laterFaultKinds,
+  pick,
+  type SimOptions,
+  stream,
+} from "./sim-options.js";
+import { storeFaults } from "./store-faults.js";
 import type { Workload } from "./workload.js";
-
-/** One line of a script. `draws` are random numbers for what is decided when it happens. */
-export type ScriptItem =
-  | {
-      readonly at: number;
-      readonly kind: FaultKind;
-      readonly slot: number;
-      readonly ms: number;
-      readonly draws: readonly number[];
-    }
-  | {
-      readonly at: number;
-      readonly kind: "call";
-      readonly client: number;
-      readonly name: string;
-      readonly input: Value | undefined;
-    }
-  | { readonly at: number; readonly kind: "read"; readonly client: number };
-
-export type Script = readonly ScriptItem[];
 
 export function drawScript(options: SimOptions, workload: Workload): Script {
   const { seed, faultsMs, calls, clients, voters, spares } = options;
@@ -48,11 +33,14 @@ export function drawScript(options: SimOptions, workload: Workload): Script {
       items.push({ at, kind: "call", client, name, input });
     }
   }
-  const faults = stream(seed, "faults");
-  for (const kind of faultKinds) {
-    for (let i = 0; i < options.faults[kind]; i++)
-      items.push(drawFault(kind, faults, faultsMs, voters + spares));
-  }
+  const drawAll = (kinds: readonly FaultKind[], random: Random): void => {
+    for (const kind of kinds) {
+      for (let i = 0; i < options.faults[kind]; i++)
+        items.push(drawFault(kind, random, faultsMs, voters + spares));
+    }
+  };
+  drawAll(faultKinds, stream(seed, "faults"));
+  drawAll(laterFaultKinds, stream(seed, "later faults"));
   return items.sort((a, b) => a.at - b.at);
 }
 
@@ -66,48 +54,26 @@ function drawFault(kind: FaultKind, random: Random, until: number, slots: number
   };
 }
 
-/** What a nemesis may touch. */
-export interface Arena {
-  readonly options: SimOptions;
-  readonly nodes: readonly SimNode[];
-  readonly network: SimNetwork;
-  readonly clients: SimClients;
-  latestConf(): ConfState;
-  /** Everybody who votes in any configuration that may still come to count. */
-  isGone(id: NodeId): boolean;
-  now(): number;
-  after(ms: number, run: () => void): void;
-  sometimes(what: string): void;
-  log(node: SimNode, what: string, about?: unknown): void;
-  /** An empty store and a new identity. */
-  reborn(node: SimNode): void;
-}
-
-type Fault = Extract<ScriptItem, { slot: number }>;
-
 export function carryOut(arena: Arena, item: ScriptItem): void {
   if (item.kind === "call") arena.clients.call(item.client, item.name, item.input);
   else if (item.kind === "read") arena.clients.read(item.client);
   else {
     arena.sometimes(`fault: ${item.kind}`);
-    const node = arena.nodes[item.slot % arena.nodes.length] as SimNode;
+    const node = arena.nodes[item.slot % arena.nodes.length] as SimPeer;
     arena.log(node, `fault ${item.kind}`, item.ms);
     faults[item.kind](arena, node, item);
   }
 }
 
-type CarryOut = (arena: Arena, node: SimNode, fault: Fault) => void;
-
 const faults: Readonly<Record<FaultKind, CarryOut>> = {
+  ...storeFaults,
   crash: (arena, node, { ms }) => crash(arena, node, ms),
   crashLeader: (arena, _node, { ms }) => withLeader(arena, (leader) => crash(arena, leader, ms)),
   crashAll: (arena, _node, { ms }) => {
     for (const node of arena.nodes) crash(arena, node, ms);
   },
   wipe(arena, node) {
-    // A majority wiped at once is lost for good, as documented; one may be.
-    const conf = arena.latestConf();
-    if (!isQuorum(conf, (id) => id !== node.id && !arena.isGone(id))) return;
+    if (!isExpendable(arena, node)) return;
     arena.sometimes("store wiped");
     arena.reborn(node);
   },
@@ -120,7 +86,7 @@ const faults: Readonly<Record<FaultKind, CarryOut>> = {
     }
   },
   partition(arena, _node, { ms, draws }) {
-    const side = (node: SimNode): number => ((draws[0] ?? 0) >> node.slot) & 1;
+    const side = (node: SimPeer): number => ((draws[0] ?? 0) >> node.slot) & 1;
     for (const a of arena.nodes)
       for (const b of arena.nodes) if (side(a) !== side(b)) cutFor(arena, a.id, b.id, ms);
   },
@@ -145,6 +111,14 @@ const faults: Readonly<Record<FaultKind, CarryOut>> = {
       for (const b of arena.nodes)
         if (a !== b && a !== node && b !== node) cutFor(arena, a.id, b.id, ms);
   },
+  // Both ends dial at once: for a while there are two channels, of which one will stay.
+  glare(arena, node, { ms, draws }) {
+    for (const other of arena.nodes) {
+      if (other !== node && ((draws[0] ?? 0) >> other.slot) & 1) {
+        arena.network.glare(node.id, other.id, ms / 4);
+      }
+    }
+  },
   clog(arena, node, { ms }) {
     const ids = arena.nodes.map(({ id }) => id);
     for (const id of ids) arena.network.clog(node.id, id);
@@ -162,10 +136,9 @@ const faults: Readonly<Record<FaultKind, CarryOut>> = {
   failDisk(_arena, node) {
     node.disk.failNext = true;
   },
-  transfer: (arena, node) =>
-    withLeader(arena, (leader) => leader.drive((core) => core.transferLeader(node.id))),
+  transfer: (arena, node) => withLeader(arena, (leader) => leader.transfer(node.id)),
   campaign: (_arena, node) => {
-    if (!node.frozen) node.drive((core) => core.campaign());
+    if (!node.frozen) node.campaign();
   },
   change: (arena, _node, { draws }) => withLeader(arena, (leader) => change(arena, leader, draws)),
   // Who was removed comes back, under a new identity.
@@ -184,16 +157,14 @@ const faults: Readonly<Record<FaultKind, CarryOut>> = {
     node.wallOffset = ((draws[0] ?? 0) - 500) * 7_200;
   },
   forgetLeader: (_arena, node) => {
-    if (!node.frozen) node.drive((core) => core.forgetLeader());
+    if (!node.frozen) node.forgetLeader();
   },
   requestSnapshot: (arena, node) => {
-    if (node.frozen) return;
-    const result = node.drive((core) => core.requestSnapshot());
-    if (result?.accepted === true) arena.sometimes("somebody asked for a snapshot");
+    if (!node.frozen && node.requestSnapshot()) arena.sometimes("somebody asked for a snapshot");
   },
 };
 
-function crash(arena: Arena, node: SimNode, ms: number): void {
+function crash(arena: Arena, node: SimPeer, ms: number): void {
   if (!node.running) return;
   node.crash(arena.options.disk.survives);
   arena.after(ms, () => {
@@ -201,7 +172,7 @@ function crash(arena: Arena, node: SimNode, ms: number): void {
   });
 }
 
-function freeze(arena: Arena, node: SimNode, ms: number): void {
+function freeze(arena: Arena, node: SimPeer, ms: number): void {
   if (!node.running || node.frozen) return;
   node.frozenUntil = arena.now() + ms;
   const { life } = node;
@@ -220,8 +191,8 @@ function cutFor(arena: Arena, from: NodeId, to: NodeId, ms: number): void {
   });
 }
 
-function withLeader(arena: Arena, act: (leader: SimNode) => void): void {
-  let found: SimNode | undefined;
+function withLeader(arena: Arena, act: (leader: SimPeer) => void): void {
+  let found: SimPeer | undefined;
   for (const node of arena.nodes) {
     if (node.leads && !node.frozen && (found === undefined || node.term > found.term)) found = node;
   }
@@ -233,7 +204,7 @@ export function memberIds({ voters, learners, votersOutgoing, learnersNext }: Co
 }
 
 /** A change of membership as somebody might ask for; the core may refuse it. Only living stores are made voters. */
-function change(arena: Arena, leader: SimNode, draws: readonly number[]): void {
+function change(arena: Arena, leader: SimPeer, draws: readonly number[]): void {
   const conf = leader.confState;
   const [a = 0, b = 0, c = 0, d = 0] = draws;
   const members = memberIds(conf);
@@ -293,8 +264,7 @@ function change(arena: Arena, leader: SimNode, draws: readonly number[]): void {
   if (changes.length === 0 && conf.votersOutgoing.length === 0) return;
   const transition = changes.length === 0 ? "auto" : pickTransition(d);
   const proposal: ConfChangeV2 = { transition, changes, context: noBytes, unknown: undefined };
-  const result = leader.drive((core) => core.proposeConfChange(proposal));
-  if (result?.accepted === true)
+  if (leader.proposeChange(proposal))
     arena.sometimes(`change of ${Math.min(changes.length, 2)} (${transition})`);
 }
 

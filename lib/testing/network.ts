@@ -16,6 +16,8 @@ import { chance, exponential, type NetworkOptions } from "./sim-options.js";
 export interface NetworkEvents {
   /** The life of `id` now; undefined when nobody runs under that id. */
   lifeOf(id: NodeId): number | undefined;
+  /** The channel between the two was built anew. */
+  rebuilt?(a: NodeId, b: NodeId): void;
   deliver(from: NodeId, to: NodeId, frame: Uint8Array): void;
   sometimes(what: string): void;
 }
@@ -27,15 +29,23 @@ interface Frame {
   readonly fromLife: number | undefined;
   readonly toLife: number | undefined;
   readonly generation: number;
+  readonly lane: Lane;
 }
+
+/** Of two channels between the same peers. */
+type Lane = 0 | 1;
 
 interface Link {
   cut: boolean;
   cutAt: number;
   clogged: boolean;
   generation: number;
-  /** Ordered: nothing is delivered before this. */
-  free: number;
+  /** Ordered, each channel by itself: nothing is delivered before this. */
+  readonly free: [number, number];
+  /** The channel that stays, where both ends have dialled. */
+  lane: Lane;
+  /** Until then there are two. */
+  glareUntil: number;
   held: Frame[];
 }
 
@@ -64,7 +74,7 @@ export class SimNetwork {
     const key = from * 4096 + to;
     let link = this.#links.get(key);
     if (link === undefined) {
-      link = { cut: false, cutAt: 0, clogged: false, generation: 0, free: 0, held: [] };
+      link = { cut: false, cutAt: 0, clogged: false, generation: 0, held: [], ...oneChannel() };
       this.#links.set(key, link);
     }
     return link;
@@ -84,7 +94,10 @@ export class SimNetwork {
     const link = this.#link(from, to);
     if (!link.cut) return;
     link.cut = false;
-    if (this.#queue.now - link.cutAt > rebuiltAfterMs) link.generation++;
+    if (this.#queue.now - link.cutAt > rebuiltAfterMs) {
+      link.generation++;
+      this.#events.rebuilt?.(from, to);
+    }
     this.#release(link);
   }
 
@@ -102,6 +115,19 @@ export class SimNetwork {
   rebuild(a: NodeId, b: NodeId): void {
     this.#link(a, b).generation++;
     this.#link(b, a).generation++;
+    this.#events.rebuilt?.(a, b);
+  }
+
+  /** Both ends dial at once: two channels carry frames for `ms`, one of them stays, either may be slower. */
+  glare(a: NodeId, b: NodeId, ms: number): void {
+    if (this.#options.model !== "channel" || this.calm) return;
+    this.#events.sometimes("both ends dialled at once");
+    this.rebuild(a, b);
+    const lane: Lane = this.#random.below(2) === 0 ? 0 : 1;
+    for (const link of [this.#link(a, b), this.#link(b, a)]) {
+      link.lane = lane;
+      link.glareUntil = this.#queue.now + ms;
+    }
   }
 
   /** False when the frame is known to be lost. */
@@ -116,11 +142,17 @@ export class SimNetwork {
       fromLife: lifeOf(from),
       toLife,
       generation: link.generation,
+      lane: this.#laneOf(link),
     };
     if (link.cut) return this.#intoCut(link, frame);
     if (toLife === undefined) return chance(this.#random, 0.5);
     this.#dispatch(link, frame);
     return true;
+  }
+
+  #laneOf(link: Link): Lane {
+    if (this.#queue.now >= link.glareUntil) return link.lane;
+    return this.#random.below(2) === 0 ? 0 : 1;
   }
 
   #intoCut(link: Link, frame: Frame): boolean {
@@ -164,8 +196,8 @@ export class SimNetwork {
   #later(link: Link, frame: Frame, ms: number): void {
     let delay = ms;
     if (this.#options.model === "channel") {
-      const at = Math.max(this.#queue.now + ms, link.free);
-      link.free = at;
+      const at = Math.max(this.#queue.now + ms, link.free[frame.lane]);
+      link.free[frame.lane] = at;
       delay = at - this.#queue.now;
     }
     this.#queue.after(delay, () => this.#arrive(link, frame));
@@ -180,6 +212,7 @@ export class SimNetwork {
     const { lifeOf } = this.#events;
     const old =
       frame.generation !== link.generation ||
+      (frame.lane !== link.lane && this.#queue.now >= link.glareUntil) ||
       frame.fromLife !== lifeOf(from) ||
       frame.toLife !== lifeOf(to);
     if (old && this.#options.generations) return;
@@ -187,4 +220,8 @@ export class SimNetwork {
     if (old) this.#events.sometimes("message of an earlier life delivered");
     this.#events.deliver(from, to, frame.bytes);
   }
+}
+
+function oneChannel(): Pick<Link, "free" | "lane" | "glareUntil"> {
+  return { free: [0, 0], lane: 0, glareUntil: 0 };
 }

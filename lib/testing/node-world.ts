@@ -1,13 +1,70 @@
-/** What a simulated node needs of the world around it, and how its core is set up. */
+/**
+ * A simulated node as everybody else sees it, what it needs of the world around it, and how its core is set up.
+ *
+ * Two kinds live in one world's terms: sim-node.ts drives a core by itself over a disk of records, runtime-node.ts is a whole
+ * RaftNode over a real store.
+ */
 import type { Config } from "../core/config.js";
-import type { Index, NodeId, ReadState } from "../core/types.js";
+import type { RawNode } from "../core/raw-node.js";
+import type { ConfChangeV2, ConfState, Index, NodeId, ReadState, Term } from "../core/types.js";
 import type { AnyMachine } from "../machines/machine.js";
-import type { Applied } from "../machines/replica.js";
+import type { Applied, Replica } from "../machines/replica.js";
 import type { Observer } from "./observer.js";
+import type { Image } from "./record-disk.js";
 import type { SimOptions } from "./sim-options.js";
 
+/** One slot of a simulated cluster, whoever drives its core: as clients, faults and the checks see it. */
+export interface SimPeer {
+  readonly slot: number;
+  readonly id: NodeId;
+  /** Raised by each start and each crash. */
+  readonly life: number;
+  /** Undefined while it is down, or has not opened its store yet. */
+  readonly core: RawNode | undefined;
+  readonly replica: Replica<unknown>;
+  readonly applied: Index;
+  readonly confState: ConfState;
+  readonly disk: SimStorage;
+  readonly running: boolean;
+  readonly frozen: boolean;
+  readonly leads: boolean;
+  readonly term: Term;
+  /** False: its store was damaged, and the node may yet find out and stop. */
+  readonly sound: boolean;
+  frozenUntil: number;
+  wallOffset: number;
+  start(): void;
+  /** The process ends without a word. */
+  crash(survives: number): void;
+  thaw(): void;
+  /** An empty store under a new identity takes the slot; it is down. */
+  renew(id: NodeId): void;
+  receive(from: NodeId, frame: Uint8Array): void;
+  /** Puts a command on its way; false when it certainly went nowhere. */
+  submit(command: Uint8Array): boolean;
+  /** False when no answer will come. */
+  readIndex(context: Uint8Array): boolean;
+  transfer(to: NodeId): void;
+  campaign(): void;
+  forgetLeader(): void;
+  /** True when it was asked for. */
+  requestSnapshot(): boolean;
+  /** True when it went into the log. */
+  proposeChange(change: ConfChangeV2): boolean;
+}
+
+/** A node's disk as the faults and the checks see it. */
+export interface SimStorage {
+  /** What was acknowledged as durable. */
+  readonly flushed: Image;
+  /** Milliseconds added to each write. */
+  slowMs: number;
+  /** The next write fails. */
+  failNext: boolean;
+}
+
 /** What a node needs of the world around it. */
-export interface NodeWorld<WorldNode> {
+export interface NodeWorld {
   readonly options: SimOptions;
   readonly machine: AnyMachine;
   readonly observer: Observer;
@@ -15,14 +72,14 @@ export interface NodeWorld<WorldNode> {
   after(ms: number, run: () => void): void;
   /** The second phase has begun: who is down stays down. */
   calm(): boolean;
-  send(from: WorldNode, to: NodeId, frame: Uint8Array): boolean;
+  send(from: SimPeer, to: NodeId, frame: Uint8Array): boolean;
   /** A line for the log: what happened, to whom, and about what. */
-  log(node: WorldNode, what: string, about?: unknown): void;
-  applied(node: WorldNode, outcome: Applied, index: Index): void;
+  log(node: SimPeer, what: string, about?: unknown): void;
+  applied(node: SimPeer, outcome: Applied, index: Index): void;
   /** The replica's state was replaced, or a read may be served now. */
-  progressed(node: WorldNode): void;
-  read(node: WorldNode, state: ReadState): void;
-  droppedRead(node: WorldNode, context: Uint8Array): void;
+  progressed(node: SimPeer): void;
+  read(node: SimPeer, state: ReadState): void;
+  droppedRead(node: SimPeer, context: Uint8Array): void;
 }
 
 /** The core's settings as a seed has drawn them; what is not here is the node's own. */

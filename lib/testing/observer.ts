@@ -52,8 +52,8 @@ export class Observer {
   readonly ledger: Ledger;
   readonly #eyes = new Map<NodeId, Eye>();
   readonly #durable: (id: NodeId) => Image | undefined;
-  /** A node may stop for good: its store was rolled back on purpose. */
-  mayStop: (id: NodeId) => boolean = () => false;
+  /** Stores that lack what they acknowledged, where enough others have it (atlas.ts): their nodes may find out, and stop. */
+  readonly #wentBack = new Set<NodeId>();
 
   constructor(ledger: Ledger, durable: (id: NodeId) => Image | undefined) {
     this.ledger = ledger;
@@ -62,6 +62,15 @@ export class Observer {
 
   sometimes(what: string): void {
     this.ledger.note(what);
+  }
+
+  /** The store of `id` lacks from now on what it acknowledged. */
+  wentBack(id: NodeId): void {
+    this.#wentBack.add(id);
+  }
+
+  mayStop(id: NodeId): boolean {
+    return this.#wentBack.has(id);
   }
 
   #eye(node: ObservedNode): Eye {
@@ -116,7 +125,9 @@ export class Observer {
     }
     if (role === "leader") {
       if (seen.role !== "leader" || seen.term !== term) this.#elected(eye);
-      upkeep.progressIsTrue(this.ledger, eye, this.#durable);
+      const trusted = (id: NodeId): Image | undefined =>
+        this.#wentBack.has(id) ? undefined : this.#durable(id);
+      upkeep.progressIsTrue(this.ledger, eye, trusted);
       counts.uncommittedIsTrue(this.ledger, eye, eye.exactly);
     }
     seen.role = role;
@@ -220,6 +231,11 @@ export class Observer {
       this.sometimes("a repeated command was met");
     check.equalStates(this.ledger, "outcomes", node.id, index, hashValue(withoutCause(outcome)));
     if (index % stateEvery === 0) this.#hashState(node);
+  }
+
+  /** I20, at the caller: what was answered is what the replicas made of that entry. */
+  answered(node: ObservedNode, outcome: Applied, index: Index): void {
+    check.equalStates(this.ledger, "outcomes", node.id, index, hashValue(withoutCause(outcome)));
   }
 
   #hashState(node: ObservedNode): void {

@@ -46,6 +46,15 @@ export class Image {
     return this.term(index) === term;
   }
 
+  copy(): Image {
+    const image = new Image();
+    image.hardState = this.hardState;
+    image.compacted = this.compacted;
+    image.entries = [...this.entries];
+    image.snapshot = this.snapshot;
+    return image;
+  }
+
   write(write: StorageWrite): void {
     const shape = afterWrite(this.shape(), write);
     if (write.snapshot !== undefined) {

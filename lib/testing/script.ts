@@ -173,7 +173,7 @@ export class Script {
       stepLocal(node.raw, message);
       return;
     }
-    if (message.from === node.raw.id) {
+    if (message.from === node.raw.id && message.type.endsWith("Resp")) {
       // Our own answers come by way of the network here, and etcd asks of them what it asks of everybody's.
       if (!raftOf(node.raw).tracker.progress.has(message.from)) {
         this.write("raft: cannot step as peer not found\n");
@@ -183,8 +183,8 @@ export class Script {
       return;
     }
     let outcome: StepResult = node.raw.step(message);
-    if (!outcome.accepted && outcome.reason === "malformed") {
-      // A command has made it so (a snapshot sent at term 0), and etcd looks less closely.
+    if (!outcome.accepted && (outcome.reason === "malformed" || outcome.reason === "ownName")) {
+      // A command has made it so (a snapshot sent at term 0, or to its sender), and etcd looks less closely.
       outcome = result(stepLocal(node.raw, message));
     }
     if (outcome.accepted) return;

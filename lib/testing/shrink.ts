@@ -3,27 +3,29 @@
  *
  * Bound: `runsMax` simulations (default 400).
  */
-import type { Script } from "./nemesis.js";
-import { type SimulationInput, type SimulationResult, simulate } from "./simulator.js";
+import type { Script } from "./arena.js";
+import type { Environment } from "./sim-options.js";
+import { type SimulationInput, type SimulationResult, simulateAll } from "./simulator.js";
 
-export function shrink(
+export async function shrink(
   failing: SimulationResult,
   input: SimulationInput,
   runsMax: number = 400,
-): Script {
+): Promise<Script> {
   const invariant = failing.violation?.invariant;
   let script = failing.script;
   let runs = 0;
-  const stillFails = (tried: Script): boolean => {
+  const stillFails = async (tried: Script): Promise<boolean> => {
     runs++;
-    return simulate({ ...input, script: tried }).violation?.invariant === invariant;
+    const { violation } = await simulateAll({ ...input, script: tried });
+    return violation?.invariant === invariant;
   };
   for (let parts = 2; script.length > 1 && runs < runsMax; ) {
     const size = Math.ceil(script.length / parts);
     let cut = false;
     for (let from = 0; from < script.length && runs < runsMax; from += size) {
       const tried = [...script.slice(0, from), ...script.slice(from + size)];
-      if (!stillFails(tried)) continue;
+      if (!(await stillFails(tried))) continue;
       script = tried;
       parts = Math.max(2, parts - 1);
       cut = true;
@@ -42,4 +44,14 @@ export interface CorpusCase {
   readonly invariant: string;
   readonly found: string;
   readonly script: Script;
+  /** Where it failed; "direct" where nothing is said. */
+  readonly environment?: Environment;
+}
+
+export function replay({
+  seed,
+  script,
+  environment = "direct",
+}: CorpusCase): Promise<SimulationResult> {
+  return simulateAll({ seed, script, options: { environment } });
 }

@@ -13,7 +13,7 @@ import type { Applied } from "../machines/replica.js";
 import type { Value } from "../machines/values.js";
 import { answerOf, type Called, type History, type ReadOf } from "./history.js";
 import { readIsFresh } from "./invariants-upkeep.js";
-import type { SimNode } from "./sim-node.js";
+import type { SimPeer } from "./node-world.js";
 import { chance, pick } from "./sim-options.js";
 
 interface Pending {
@@ -26,7 +26,7 @@ interface Pending {
 interface PendingRead {
   readonly owner: ClientSeat;
   readonly read: ReadOf;
-  node: SimNode;
+  node: SimPeer;
   life: number;
   /** Known once the leader has confirmed it. */
   index: Index | undefined;
@@ -39,7 +39,7 @@ interface ClientSeat {
 }
 
 export interface ClientWorld {
-  readonly nodes: readonly SimNode[];
+  readonly nodes: readonly SimPeer[];
   readonly random: Random;
   readonly machineVersion: number;
   now(): number;
@@ -139,7 +139,7 @@ export class SimClients {
   }
 
   /** Where the client sits; it moves when nobody answers there. */
-  #seatNode(seat: ClientSeat): SimNode | undefined {
+  #seatNode(seat: ClientSeat): SimPeer | undefined {
     const { nodes, random } = this.#world;
     const at = nodes[seat.slot];
     const gone = at === undefined || !at.running || at.frozen || !this.slots.includes(seat.slot);
@@ -150,7 +150,7 @@ export class SimClients {
   }
 
   /** A slot's replica has applied a command. */
-  applied(node: SimNode, outcome: Applied, index: Index): void {
+  applied(node: SimPeer, outcome: Applied, index: Index): void {
     if (outcome.kind !== "done" && outcome.kind !== "rejected") return;
     const seat = this.#seats[Number.parseInt(outcome.client.slice(-4), 16) - 1];
     const pending = seat?.pending.get(outcome.sequence);
@@ -182,13 +182,12 @@ export class SimClients {
       state: undefined,
     };
     this.#reads.set(number, { owner, read, node, life: node.life, index: undefined });
-    const accepted = node.drive((core) => core.readIndex(contextOf(number)));
-    if (accepted?.accepted !== true) this.#reads.delete(number);
+    if (!node.readIndex(contextOf(number))) this.#reads.delete(number);
     // What is not answered has no effect: it is asked again under a new context, or dropped, which is the same here.
     this.#world.after(3_000, () => this.#reads.delete(number));
   }
 
-  confirmed(node: SimNode, context: Uint8Array, index: Index): void {
+  confirmed(node: SimPeer, context: Uint8Array, index: Index): void {
     const pending = this.#reads.get(numberOf(context));
     if (pending === undefined || pending.node !== node || pending.life !== node.life) return;
     pending.index = index;
@@ -200,7 +199,7 @@ export class SimClients {
   }
 
   /** Serves what may be served: confirmed, and applied here. */
-  serve(node: SimNode): void {
+  serve(node: SimPeer): void {
     if (this.#reads.size === 0) return;
     for (const [number, { index, read, life, node: at }] of this.#reads) {
       if (at !== node || index === undefined) continue;

@@ -5,7 +5,7 @@ import { raftOf } from "../core/raw-node.js";
 import type { ConfState, Message } from "../core/types.js";
 import { describeConf } from "./conf-model.js";
 import type { EventQueue } from "./event-queue.js";
-import type { SimNode } from "./sim-node.js";
+import type { SimPeer } from "./node-world.js";
 import { hashNumber, hashText } from "./trace-hash.js";
 
 const linesKept = 300;
@@ -34,7 +34,7 @@ export class SimLog {
     this.#queue = queue;
   }
 
-  add(node: SimNode, what: string, about: unknown): void {
+  add(node: SimPeer, what: string, about: unknown): void {
     const raft = node.core === undefined ? undefined : raftOf(node.core);
     const { now } = this.#queue;
     const line: Line = {

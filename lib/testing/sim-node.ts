@@ -11,6 +11,7 @@ import { decodeMessages, encodeMessages } from "../codec/raftpb.js";
 import { RawNode, raftOf } from "../core/raw-node.js";
 import type { ProposeResult } from "../core/results.js";
 import {
+  type ConfChangeV2,
   type ConfState,
   type Entry,
   emptyConfState,
@@ -26,12 +27,12 @@ import { createReplica, type Replica } from "../machines/replica.js";
 import { createStamper } from "../machines/stamper.js";
 import { controlFrame, packFrame, raftFrame, unpackFrame } from "../runtime/frames.js";
 import { joinWrites } from "../storage/join-writes.js";
-import { coreConfig, type NodeWorld } from "./node-world.js";
+import { coreConfig, type NodeWorld, type SimPeer } from "./node-world.js";
 import type { Observer } from "./observer.js";
-import type { RecordDisk } from "./record-disk.js";
+import { RecordDisk } from "./record-disk.js";
 import { exponential } from "./sim-options.js";
 
-export class SimNode {
+export class SimNode implements SimPeer {
   readonly slot: number;
   id: NodeId;
   disk: RecordDisk;
@@ -45,8 +46,9 @@ export class SimNode {
   confState: ConfState = emptyConfState;
   frozenUntil = 0;
   failed = false;
+  readonly sound = true;
   wallOffset = 0;
-  readonly #world: NodeWorld<SimNode>;
+  readonly #world: NodeWorld;
   readonly #random: Random;
   readonly #diskRandom: Random;
   #waiting: Write | undefined;
@@ -65,7 +67,7 @@ export class SimNode {
     slot: number,
     id: NodeId,
     disk: RecordDisk,
-    world: NodeWorld<SimNode>,
+    world: NodeWorld,
     random: Random,
     diskRandom: Random,
   ) {
@@ -170,6 +172,12 @@ export class SimNode {
     for (const { from, frame } of inbox) this.receive(from, frame);
   }
 
+  renew(id: NodeId): void {
+    this.crash(1);
+    this.id = id;
+    this.disk = new RecordDisk();
+  }
+
   // — input —
 
   /** Runs `input` on the core, then all that follows from it. */
@@ -215,6 +223,30 @@ export class SimNode {
     decodeCommand(command);
     const result = this.drive((core): ProposeResult => core.propose(stamp(command, times)));
     return result?.accepted === true;
+  }
+
+  readIndex(context: Uint8Array): boolean {
+    return this.drive((core) => core.readIndex(context))?.accepted === true;
+  }
+
+  transfer(to: NodeId): void {
+    this.drive((core) => core.transferLeader(to));
+  }
+
+  campaign(): void {
+    this.drive((core) => core.campaign());
+  }
+
+  forgetLeader(): void {
+    this.drive((core) => core.forgetLeader());
+  }
+
+  requestSnapshot(): boolean {
+    return this.drive((core) => core.requestSnapshot())?.accepted === true;
+  }
+
+  proposeChange(change: ConfChangeV2): boolean {
+    return this.drive((core) => core.proposeConfChange(change))?.accepted === true;
   }
 
   // — the loop —

@@ -7,8 +7,15 @@
  */
 import { type Random, seededRandom } from "../base/random.js";
 
+/**
+ * What the nodes are. "direct": a loop of the simulator's own around a core, over a disk of records: fast. The others are whole
+ * RaftNodes, over the log in files or over IndexedDB.
+ */
+export type Environment = "direct" | "files" | "indexedDb";
+
 export interface SimOptions {
   readonly seed: number;
+  readonly environment: Environment;
   /** Voters at the start, in slots 0 … voters−1. */
   readonly voters: number;
   /** Slots with empty stores, which may be added. */
@@ -38,6 +45,8 @@ export interface SimOptions {
   readonly calls: number;
   readonly network: NetworkOptions;
   readonly disk: DiskOptions;
+  /** Bytes of a segment of the log in files. */
+  readonly segmentBytes: number;
   /** How many of each fault the schedule holds. */
   readonly faults: Readonly<Record<FaultKind, number>>;
   /** What becomes of those outside of the core in the second phase. */
@@ -86,7 +95,16 @@ export const faultKinds = [
   "forgetLeader",
   "requestSnapshot",
 ] as const;
-export type FaultKind = (typeof faultKinds)[number];
+/** Drawn apart from those above, so that a seed's other faults stay what they were. All but the first are of real stores. */
+export const laterFaultKinds = [
+  "glare",
+  "rollBack",
+  "clone",
+  "lyingFlush",
+  "bitRot",
+  "takeDatabase",
+] as const;
+export type FaultKind = (typeof faultKinds)[number] | (typeof laterFaultKinds)[number];
 
 /** A stream of its own for one concern. */
 export function stream(seed: number, concern: string): Random {
@@ -117,8 +135,12 @@ export function drawOptions(seed: number): SimOptions {
   const voters = pick(random, [1, 2, 3, 3, 3, 3, 4, 5, 5]);
   const lease = random.below(8) === 0;
   const channel = random.below(2) === 0;
+  const around = stream(seed, "environment");
+  const environment = pick(around, environments);
   return {
     seed,
+    environment,
+    segmentBytes: pick(around, [600, 2_000, 16_000]),
     voters,
     spares: pick(random, [0, 1, 1, 2]),
     faultsMs: 3_000 + random.below(2_000),
@@ -150,17 +172,34 @@ export function drawOptions(seed: number): SimOptions {
       generations: random.below(2) === 0,
     },
     disk: { meanMs: pick(random, [0, 1, 5, 40]), survives: pick(random, [0, 0.5, 1]) },
-    faults: drawFaults(random, lease),
+    faults: {
+      ...drawFaults(random, lease, faultKinds),
+      ...drawFaults(around, lease, laterFaultKinds),
+    },
     others: pick(random, ["dead", "cut", "deaf", "healed"]),
   };
 }
 
 /** Those after which a leader's clock is not as it thinks: leases do not hold then, and are not meant to. */
-const againstLeases: readonly FaultKind[] = ["freeze", "suspend"];
+const againstLeases: readonly FaultKind[] = ["freeze", "suspend", "clone"];
+const environments: readonly Environment[] = [
+  "direct",
+  "direct",
+  "direct",
+  "direct",
+  "files",
+  "files",
+  "indexedDb",
+  "indexedDb",
+];
 
-function drawFaults(random: Random, lease: boolean): Record<FaultKind, number> {
-  const faults = {} as Record<FaultKind, number>;
-  for (const kind of faultKinds) {
+function drawFaults<Kind extends FaultKind>(
+  random: Random,
+  lease: boolean,
+  kinds: readonly Kind[],
+): Record<Kind, number> {
+  const faults = {} as Record<Kind, number>;
+  for (const kind of kinds) {
     const on = random.below(2) === 0 && !(lease && againstLeases.includes(kind));
     faults[kind] = on ? 1 + random.below(kind === "change" ? 10 : 3) : 0;
   }

@@ -1,28 +1,42 @@
 /**
  * The simulator: a whole cluster from one seed, in one process, on a clock of its own.
  *
- * Real core, codec, sessions and machines; network, disks and processes that fail as a script says. First safety under faults, then
- * liveness: everything is healed for a random quorum, and within a bounded time it must lead, answer and agree. One seed is one
- * history: the same seed twice gives the same hash of all that happened. (TigerBeetle's VOPR; FoundationDB's simulation.)
+ * Real core, codec, sessions and machines, and in most environments the real runtime over real stores; network, disks and processes
+ * that fail as a script says. First safety under faults, then liveness: everything is healed for a random quorum, and within a bounded time
+ * it must lead, answer and agree. One seed is one history: the same seed twice gives the same hash of all that happened. (TigerBeetle's
+ * VOPR; FoundationDB's simulation.)
  *
- * Not here: bytes on disks (wal-torture.ts), the asynchronous runtime.
+ * Where promises are at work, every event is followed by a task of the platform's, so that all that needs no time has happened
+ * before the next one. Nothing else of the platform is used: no timer, no clock, no randomness.
  */
 import { concatBytes } from "../base/bytes.js";
+import { decodeConfChange } from "../core/confchange-codec.js";
 import { type ConfState, emptyConfState, type NodeId } from "../core/types.js";
 import { createReplica } from "../machines/replica.js";
+import type { Arena, Script } from "./arena.js";
+import { mayFallBack } from "./atlas.js";
+import { afterChange } from "./conf-model.js";
 import { EventQueue } from "./event-queue.js";
 import { checkWitness, type History } from "./history.js";
 import { Ledger } from "./ledger.js";
 import { checkLiveness } from "./liveness.js";
-import { type Arena, carryOut, drawScript, type Script } from "./nemesis.js";
+import { carryOut, drawScript } from "./nemesis.js";
 import { SimNetwork } from "./network.js";
-import type { NodeWorld } from "./node-world.js";
+import type { SimPeer, SimStorage } from "./node-world.js";
 import { asViolation, Observer } from "./observer.js";
-import { RecordDisk } from "./record-disk.js";
+import { type Image, RecordDisk } from "./record-disk.js";
+import { RuntimeNode } from "./runtime-node.js";
+import type { RuntimeWorld } from "./runtime-watch.js";
 import { SimClients } from "./sim-clients.js";
+import { SimDatabases } from "./sim-databases.js";
+import { SimFiles } from "./sim-files.js";
 import { SimLog } from "./sim-log.js";
+import type { SimMedium } from "./sim-medium.js";
 import { SimNode } from "./sim-node.js";
 import { drawOptions, type SimOptions, stream } from "./sim-options.js";
+import { createTurns, type Steps } from "./turns.js";
+import type { Violation } from "./violation.js";
+import { replicaCommand } from "./watched-machine.js";
 import { registerWorkload, type Workload } from "./workload.js";
 
 export interface SimulationInput {
@@ -51,8 +65,30 @@ export interface SimulationResult {
   log(): string;
 }
 
-export function simulate(input: SimulationInput): SimulationResult {
-  return new Simulation(input).run();
+/** A whole seed in its "direct" environment, at once. For the environment that a seed draws: `simulateAll`. */
+export function simulate({ options, ...input }: SimulationInput): SimulationResult {
+  const steps = new Simulation({ ...input, options: { ...options, environment: "direct" } }).run();
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** A whole seed in the environment that it draws, or that `options` names: RaftNodes over real stores as well. */
+export async function simulateAll(input: SimulationInput): Promise<SimulationResult> {
+  const simulation = new Simulation(input);
+  if (simulation.options.environment === "direct") return simulate(input);
+  const steps = simulation.run();
+  const turns = createTurns();
+  try {
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+      await turns.next();
+    }
+  } finally {
+    turns.close();
+  }
 }
 
 /** Index and term of the snapshot that every first voter starts from. */
@@ -65,16 +101,21 @@ export class Simulation {
   readonly ledger: Ledger;
   readonly observer: Observer;
   readonly network: SimNetwork;
-  readonly nodes: SimNode[] = [];
+  readonly nodes: SimPeer[] = [];
   readonly clients: SimClients;
   readonly arena: Arena;
   readonly #log: SimLog;
   readonly #workload: Workload;
-  readonly #byId = new Map<NodeId, SimNode>();
+  readonly #byId = new Map<NodeId, SimPeer>();
   /** Disks of identities that are gone: what they held counted when it was acknowledged. */
-  readonly #disks = new Map<NodeId, RecordDisk>();
+  readonly #gone = new Map<NodeId, SimStorage>();
+  /** What the checks have found in the runtime's own calls, where it cannot be thrown through. */
+  #violation: Violation | undefined;
+  #media = 0;
+  /** Of links that came up. */
+  #generations = 0;
   #nextId: NodeId;
-  readonly #world: NodeWorld<SimNode>;
+  readonly #world: RuntimeWorld;
 
   constructor({ seed, workload = registerWorkload, options, script }: SimulationInput) {
     this.options = { ...drawOptions(seed), ...options, seed };
@@ -86,7 +127,11 @@ export class Simulation {
       voters: Array.from({ length: voters }, (_, i) => i + 1),
     };
     this.ledger = new Ledger(base, conf);
-    this.observer = new Observer(this.ledger, (id) => this.#disks.get(id)?.flushed);
+    this.ledger.clock = this.queue;
+    this.observer = new Observer(
+      this.ledger,
+      (id) => (this.#byId.get(id)?.disk ?? this.#gone.get(id))?.flushed,
+    );
     this.#log = new SimLog(this.queue);
     this.network = new SimNetwork(this.options.network, stream(seed, "network"), this.queue, {
       lifeOf: (id) => {
@@ -95,8 +140,9 @@ export class Simulation {
       },
       deliver: (_from, to, frame) => this.#byId.get(to)?.receive(_from, frame),
       sometimes: (what) => this.ledger.note(what),
+      rebuilt: (a, b) => this.#relinked(a, b),
     });
-    this.#world = this.#makeWorld();
+    this.#world = this.#makeWorld(conf.voters);
     this.#nextId = voters + spares + 1;
     for (let slot = 0; slot < voters + spares; slot++) this.#addSlot(slot);
     this.clients = new SimClients(
@@ -115,8 +161,21 @@ export class Simulation {
     this.#found(conf);
   }
 
-  #makeWorld(): NodeWorld<SimNode> {
+  #makeWorld(voters: readonly NodeId[]): RuntimeWorld {
     return {
+      voters,
+      makeMedium: (slot) => this.#makeMedium(slot),
+      mayFallBack: (id, acknowledged, left) => this.#mayFallBack(id, acknowledged, left),
+      wentBack: (id) => this.observer.wentBack(id),
+      storeLost: (node) => {
+        const { life } = node;
+        this.queue.after(1, () => {
+          if (node.life === life) this.#reborn(node);
+        });
+      },
+      check: (run) => this.#check(run),
+      others: (id) => this.nodes.filter((node) => node.id !== id && node.running).map((n) => n.id),
+      linked: (node, up) => this.#linked(node, up),
       options: this.options,
       machine: this.#workload.machine,
       observer: this.observer,
@@ -145,32 +204,45 @@ export class Simulation {
       sometimes: (what) => this.ledger.note(what),
       log: (node, what, about) => this.#log.add(node, what, about),
       reborn: (node) => this.#reborn(node),
+      mayFallBack: (id, acknowledged, left) => this.#mayFallBack(id, acknowledged, left),
     };
   }
 
   #addSlot(slot: number): void {
-    const { seed } = this.options;
-    const id = slot + 1;
-    const disk = new RecordDisk();
-    const node = new SimNode(
-      slot,
-      id,
-      disk,
-      this.#world,
-      stream(seed, `node ${slot}`),
-      stream(seed, `disk ${slot}`),
-    );
+    const { seed, environment } = this.options;
+    const random = stream(seed, `node ${slot}`);
+    const node =
+      environment === "direct"
+        ? new SimNode(
+            slot,
+            slot + 1,
+            new RecordDisk(),
+            this.#world,
+            random,
+            stream(seed, `disk ${slot}`),
+          )
+        : new RuntimeNode(slot, slot + 1, this.#world, random);
     this.nodes.push(node);
-    this.#disks.set(id, disk);
-    this.#byId.set(id, node);
+    this.#byId.set(node.id, node);
   }
 
-  /** The first voters begin with one snapshot; spares with nothing. */
+  #makeMedium(slot: number): SimMedium {
+    const { seed, environment, disk, segmentBytes } = this.options;
+    const options = {
+      random: stream(seed, `medium ${slot} ${this.#media++}`),
+      meanMs: disk.meanMs,
+      segmentBytes,
+      sometimes: (what: string) => this.ledger.note(what),
+    };
+    return environment === "files" ? new SimFiles(options) : new SimDatabases(options);
+  }
+
+  /** The first voters begin with one snapshot, spares with nothing. A RaftNode founds its cluster by itself, in the same way. */
   #found(confState: ConfState): void {
     const data = concatBytes(...createReplica<unknown>(this.#workload.machine).snapshot());
     const metadata = { ...base, confState };
     for (const node of this.nodes) {
-      if (confState.voters.includes(node.id)) {
+      if (confState.voters.includes(node.id) && node instanceof SimNode) {
         node.disk.flushed.write({
           hardState: { term: base.term, vote: 0, commit: base.index },
           snapshot: { metadata, data, unknown: undefined },
@@ -180,32 +252,89 @@ export class Simulation {
       }
       node.start();
     }
+    this.ledger.note(`environment: ${this.options.environment}`);
+    if (!this.options.network.generations) this.ledger.note("channels without generations");
   }
 
   /** The store is gone, and with it the identity: an empty one under a new id takes the slot. */
-  #reborn(node: SimNode): void {
-    node.crash(1);
+  #reborn(node: SimPeer): void {
+    this.#gone.set(node.id, node.disk);
     this.#byId.delete(node.id);
-    node.id = this.#nextId++;
-    node.disk = new RecordDisk();
-    this.#disks.set(node.id, node.disk);
+    node.renew(this.#nextId++);
     this.#byId.set(node.id, node);
     node.start();
+  }
+
+  #mayFallBack(id: NodeId, acknowledged: Image, left: Image): boolean {
+    const { latestConf, previousConf = latestConf } = this.ledger;
+    const others = this.nodes.flatMap((node) => {
+      const image = node instanceof RuntimeNode ? node.medium.sure : undefined;
+      return node.id === id || image === undefined ? [] : [{ id: node.id, image }];
+    });
+    const confs = [latestConf, previousConf];
+    for (const { image } of others) {
+      for (const entry of image.entries) {
+        if (entry.type === "EntryNormal" || entry.index <= this.ledger.lastCommitted) continue;
+        confs.push(afterChange(latestConf, decodeConfChange(entry)));
+      }
+    }
+    return mayFallBack(acknowledged, left, {
+      confs,
+      others,
+      termAt: (index) => this.ledger.termAt(index),
+    });
+  }
+
+  // — links, as those who have a transport see them —
+
+  #linked(node: SimPeer, up: boolean): void {
+    const { id } = node;
+    const generation = ++this.#generations;
+    for (const other of this.nodes) {
+      if (other === node || !(other instanceof RuntimeNode)) continue;
+      // That somebody is gone is noticed late; one that has come back by then was never missed.
+      this.queue.after(up ? 1 : 200, () => {
+        if (this.#byId.get(id)?.running === up) other.link(id, up, generation);
+      });
+    }
+  }
+
+  #relinked(a: NodeId, b: NodeId): void {
+    const generation = ++this.#generations;
+    for (const [one, other] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      const node = this.#byId.get(one);
+      if (!(node instanceof RuntimeNode)) continue;
+      node.link(other, false, generation);
+      node.link(other, true, generation + 1);
+    }
+  }
+
+  #check(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      // Not thrown on: the runtime would make of it what it makes of errors. The loop looks before the next event.
+      this.#violation ??= asViolation(error);
+    }
   }
 
   isGone(id: NodeId): boolean {
     return !this.#byId.has(id);
   }
 
-  run(): SimulationResult {
+  *run(): Steps<SimulationResult> {
     let violation: SimulationResult["violation"];
     try {
       for (const item of this.script) this.queue.after(item.at, () => carryOut(this.arena, item));
-      this.runUntil(this.options.faultsMs);
-      checkLiveness(this);
-      checkWitness(this.#workload.machine, this.ledger, this.clients.history);
+      yield* this.runUntil(this.options.faultsMs);
+      yield* checkLiveness(this);
+      const commandOf = this.options.environment === "direct" ? undefined : replicaCommand;
+      checkWitness(this.#workload.machine, this.ledger, this.clients.history, commandOf);
     } catch (error) {
-      const { invariant, message } = asViolation(error);
+      const { invariant, message } = asViolation(this.#violation ?? error);
       violation = { invariant, message, at: this.queue.now };
     }
     const { seed } = this.options;
@@ -223,16 +352,20 @@ export class Simulation {
   }
 
   /** Lets everything happen that is due up to `until`; stops early when `done`. */
-  runUntil(until: number, done: () => boolean = () => false): boolean {
+  *runUntil(until: number, done: () => boolean = () => false): Steps<boolean> {
+    const { queue } = this;
+    const waits = this.options.environment !== "direct";
     do {
-      this.ledger.now = this.queue.now;
+      // A task of the platform's: every promise that can be settled is, before anybody looks and before the next event.
+      if (waits) yield;
+      if (this.#violation !== undefined) throw this.#violation;
       if (done()) return true;
-    } while (this.queue.step(until));
+    } while (queue.step(until));
     return done();
   }
 
-  get leader(): SimNode | undefined {
-    let found: SimNode | undefined;
+  get leader(): SimPeer | undefined {
+    let found: SimPeer | undefined;
     for (const node of this.nodes) {
       if (node.leads && (found === undefined || node.term > found.term)) found = node;
     }

@@ -27,7 +27,7 @@ const node = await RaftNode.open({
   transport,
   machine: createCounter(),
   bootstrap: { voters: [...addresses.keys()], addresses },
-  snapshotPolicy: { entries: 10_000, bytes: 64_000_000, trailing: 1_000 },
+  snapshotPolicy: { entries: 10_000, bytes: 64_000_000, trailingEntries: 1_000 },
 });
 
 /** @typedef {{ what: "load", outstanding: number, ms: number } | { what: "leader" } | { what: "cpu" } | { what: "heap" } | { what: "close" }} Order */

@@ -74,7 +74,7 @@ async function oneProcess(name, openStore) {
         transport: network.open(id),
         machine: createCounter(),
         bootstrap: { voters: [1, 2, 3] },
-        snapshotPolicy: { entries: 10_000, bytes: 64_000_000, trailing: 1_000 },
+        snapshotPolicy: { entries: 10_000, bytes: 64_000_000, trailingEntries: 1_000 },
       }),
     ),
   );

@@ -1,38 +1,68 @@
-/** Two things that wait for a disk, in turns; runs in Node and in a page. */
+/**
+ * Two things that wait for a disk, in turns; runs in Node and in a page.
+ *
+ * Rounds are short and the order changes with each, so that what the machine does meanwhile hits both. Of each the rate counts that three
+ * quarters of its rounds stay below (measure.mjs), which forgets the rounds in which something else had the disk or the processor. Only
+ * `run` is timed, not `prepare`, which makes what is to be written.
+ */
 
-const roundMs = 200;
-const rounds = 7;
+const roundMs = 80;
+const rounds = 25;
 
-/** @param {readonly number[]} values */
-export function median(values) {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+/** The rate that three quarters of the rounds stay below. @param {readonly number[]} rates */
+export function ratedOf(rates) {
+  return [...rates].sort((a, b) => a - b)[Math.floor(rates.length * 0.75)] ?? Number.NaN;
 }
 
 /**
- * Calls per second of each, the median of rounds taken in turns; a first round warms up.
- * @param {(() => Promise<void>)[]} candidates
+ * @template T
+ * @typedef {{ prepare(): T, run(prepared: T): Promise<void> }} Candidate
  */
-export async function turns(...candidates) {
-  const seen = candidates.map(() => /** @type {number[]} */ ([]));
-  for (let round = 0; round <= rounds; round++) {
-    for (const [n, run] of candidates.entries()) {
-      const begun = performance.now();
-      let calls = 0;
-      do {
-        await run();
-        calls++;
-      } while (performance.now() - begun < roundMs);
-      if (round > 0) seen[n]?.push((calls / (performance.now() - begun)) * 1000);
-    }
+
+/**
+ * Ours beside the bare one, in calls of so many entries.
+ * @template A, B
+ * @param {string} name
+ * @param {number} batch
+ * @param {Candidate<A>} ours
+ * @param {Candidate<B>} bare
+ */
+export async function compare(name, batch, ours, bare) {
+  /** @type {number[]} */ const our = [];
+  /** @type {number[]} */ const theirs = [];
+  for (let n = -2; n < rounds; n++) {
+    const first = n % 2 === 0 ? await rateOf(ours) : undefined;
+    const other = await rateOf(bare);
+    const mine = first ?? (await rateOf(ours));
+    if (n < 0) continue;
+    our.push(mine);
+    theirs.push(other);
   }
-  return seen.map(median);
+  const [mine, other] = [ratedOf(our), ratedOf(theirs)];
+  const perSecond = (/** @type {number} */ rate) => Math.round(rate * batch);
+  const detail = `${perSecond(mine)} entries/s, bare ${perSecond(other)}`;
+  return { name, value: mine / other, unit: "of bare", target: 0.8, detail };
+}
+
+/** Calls per second of one round. @template T @param {Candidate<T>} candidate */
+async function rateOf({ prepare, run }) {
+  let calls = 0;
+  let spent = 0;
+  while (spent < roundMs) {
+    const prepared = prepare();
+    const begun = performance.now();
+    await run(prepared);
+    spent += performance.now() - begun;
+    calls++;
+  }
+  return (calls / spent) * 1000;
 }
 
 /** @param {number} first @param {number} count @param {number} [bytes] */
 export function entriesOf(first, count, bytes = 256) {
   const entries = [];
   // One array for all: making them is the benchmark's work, not the store's.
-  const data = new Uint8Array(bytes).fill(7);
+  const data = commandOf(bytes);
   for (let n = 0; n < count; n++) {
     entries.push({
       term: 1,
@@ -43,4 +73,21 @@ export function entriesOf(first, count, bytes = 256) {
     });
   }
   return entries;
+}
+
+/** @type {Map<number, Uint8Array>} */
+const commands = new Map();
+
+/** Bytes as a command has them: no two of a kind in a row. @param {number} length */
+function commandOf(length) {
+  const known = commands.get(length);
+  if (known !== undefined) return known;
+  const command = new Uint8Array(length);
+  let state = 1;
+  for (let at = 0; at < length; at++) {
+    state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+    command[at] = state >>> 16;
+  }
+  commands.set(length, command);
+  return command;
 }

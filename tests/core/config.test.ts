@@ -91,6 +91,11 @@ describe("a config", () => {
     },
     {
       field: "inflightBytesMax",
+      given: { inflightBytesMax: 0, appendBytesMax: 0 },
+      rule: "inflightBytesMax must be a whole number of at least 1, or Infinity, got 0",
+    },
+    {
+      field: "inflightBytesMax",
       given: { inflightBytesMax: 5, appendBytesMax: 9 },
       rule: "inflightBytesMax must be at least appendBytesMax (9), got 5",
     },

@@ -18,29 +18,22 @@ describe.skipIf(!existsSync(folder))("etcd/raft's data-driven files", () => {
       it(`${kind}/${basename(file)}`, () => {
         expect(runScript(kind, source).difference).toBeUndefined();
       });
-      it.runIf(kind === "interaction")(
-        `${kind}/${basename(file)}, whatever election timeouts are drawn`,
-        () => {
-          for (const draw of [0, 1, 2]) {
-            const random = { below: (bound: number) => Math.min(draw, bound - 1) };
-            expect(runScript(kind, source, { random }).difference).toBeUndefined();
-          }
-        },
-      );
-      // The text may differ only in where a vote request stands that shares a Ready with an acknowledgement.
-      it.runIf(kind === "interaction" && !source.includes("async-storage-writes=true"))(
-        `${kind}/${basename(file)}, with vote requests that wait for their term to be durable`,
-        () => {
-          const agrees = (expected: string, actual: string) => sorted(expected) === sorted(actual);
-          const outcome = runScript(kind, source, {
-            config: { voteRequests: "afterPersist" },
-            agrees,
-          });
-          expect(outcome.difference).toBeUndefined();
-        },
-      );
       it(`${kind}/${basename(file)} is recorded as it stands`, () => {
         expect(runScript(kind, source, { record: true }).recorded).toBe(source);
+      });
+      if (kind !== "interaction") continue;
+      it(`${kind}/${basename(file)}, whatever election timeouts are drawn`, () => {
+        for (const draw of [0, 1, 2]) {
+          const random = { below: (bound: number) => Math.min(draw, bound - 1) };
+          expect(runScript(kind, source, { random }).difference).toBeUndefined();
+        }
+      });
+      if (source.includes("async-storage-writes=true")) continue;
+      // The text may differ only in where a vote request stands that shares a Ready with an acknowledgement.
+      it(`${kind}/${basename(file)}, with vote requests that wait for their term to be durable`, () => {
+        const agrees = (expected: string, actual: string) => sorted(expected) === sorted(actual);
+        const config = { voteRequests: "afterPersist" } as const;
+        expect(runScript(kind, source, { config, agrees }).difference).toBeUndefined();
       });
     }
   }

@@ -201,6 +201,23 @@ describe("a read at a follower", () => {
     expect(candidate.node.readIndex(bytes("t"))).toEqual({ accepted: false, reason: "noLeader" });
   });
 
+  it("is dropped when no answer came for two election timeouts, so that lost ones do not pile up under a leader that stays", () => {
+    const solo = following({ readsMax: 1, electionTicks: 5 });
+    solo.node.readIndex(bytes("lost"));
+    const hear = () => solo.tell("MsgHeartbeat", 2, { term: 1 });
+    for (let tick = 1; tick < 10; tick++) {
+      solo.tick();
+      hear();
+    }
+    expect(solo.dropped).toEqual([]);
+    expect(solo.node.readIndex(bytes("r"))).toEqual({ accepted: false, reason: "tooManyReads" });
+    solo.tick();
+    hear();
+    expect(solo.dropped).toEqual(["lost"]);
+    expect(solo.node.readIndex(bytes("r"))).toEqual({ accepted: true });
+    expect(solo.status.pendingReads).toBe(1);
+  });
+
   it("moves the commit index where the entry is the leader's own", () => {
     const response = { index: 2, entries: entriesOf([0]) };
     const solo = following({ reportCommit: true });

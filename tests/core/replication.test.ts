@@ -496,8 +496,13 @@ describe("limits", () => {
 
   it("refuse proposals while the log fills its memory, until it is compacted", () => {
     const solo = new Solo({ logBytesMax: 1000 }).lead();
-    for (let at = 0; at < 3; at++) solo.propose("x".repeat(300));
+    for (let at = 0; at < 2; at++) solo.propose("x".repeat(300));
     expect(solo.node.propose(bytes("y"))).toEqual({ accepted: false, reason: "tooMuchLog" });
+    expect(solo.node.propose(new Uint8Array(0)).accepted).toBe(true);
+    solo.node.setLogBytesMax(2000);
+    expect(solo.node.propose(bytes("y")).accepted).toBe(true);
+    solo.node.setLogBytesMax(1000);
+    expect(solo.node.propose(bytes("y")).accepted).toBe(false);
     solo.ack(2);
     solo.node.compacted(3);
     expect(solo.node.propose(bytes("y")).accepted).toBe(true);

@@ -66,6 +66,21 @@ test("a duplicated tab is a peer of its own", async ({ context }) => {
   await showCard([page], "From the duplicate");
 });
 
+test("a tab that was left by a link comes back by the back button", async ({ context }) => {
+  const pages = await openTabs(context, 2);
+  const [page, other] = pages as [Page, Page];
+  await writable(page);
+  await addCard(page, "Before");
+  await page.goto("about:blank");
+  await addCard(other, "Meanwhile");
+  await page.goBack();
+  await roomOpen(page);
+  await writable(page);
+  await showCard([page], "Meanwhile");
+  await addCard(page, "Back");
+  await showCard([other], "Back");
+});
+
 test("the links between tabs are WebRTC", async ({ context }) => {
   const pages = await openVoters(context, 3);
   for (const page of pages) {

@@ -3,11 +3,15 @@ import { afterEach, describe, expect, it } from "vitest";
 import { SessionClient } from "../../lib/machines/session-client.js";
 import { createSessionMachine, encodeNumbered } from "../../lib/machines/session-machine.js";
 import { sessionIdleMaxMs } from "../../lib/machines/sessions.js";
-import { createVirtualClock } from "../../lib/testing/virtual-clock.js";
+import type { StampedEntry } from "../../lib/runtime/state-machine.js";
 import { bytes, Journal } from "../runtime/cluster.js";
 
 const client = "0123456789abcdef0123456789abcdef";
 const other = "f".repeat(32);
+
+function entryOf(data: Uint8Array, index = 1, logTime = 0): StampedEntry {
+  return { index, term: 1, data, now: 0, logTime, version: 1, random: () => 0 };
+}
 
 function make(): {
   journal: Journal;
@@ -15,7 +19,7 @@ function make(): {
   send(sequence: number, change?: object): unknown;
 } {
   const journal = new Journal();
-  const machine = createSessionMachine<number>(journal, createVirtualClock());
+  const machine = createSessionMachine<number>(journal);
   let index = 0;
   const send = (
     sequence: number,
@@ -24,8 +28,7 @@ function make(): {
     const { low = 1, at = 0, since = 0 } = change;
     const numbered = { client: change.client ?? client, sequence, low, since };
     const data = encodeNumbered(numbered, bytes(`c${sequence}`));
-    new DataView(data.buffer).setBigUint64(1, BigInt(at));
-    return machine.apply({ index: ++index, term: 1, data });
+    return machine.apply(entryOf(data, ++index, at));
   };
   return { journal, machine, send };
 }
@@ -77,7 +80,7 @@ describe("a command", () => {
     ["a window too wide", encodeNumbered({ client, sequence: 1025, low: 1, since: 0 }, bytes(""))],
   ])("with %s is refused", (_, data) => {
     const { machine, journal } = make();
-    expect(machine.apply({ index: 1, term: 1, data })).toEqual({ kind: "malformed" });
+    expect(machine.apply(entryOf(data))).toEqual({ kind: "malformed" });
     expect(journal.commands).toEqual([]);
   });
 });
@@ -93,31 +96,14 @@ it("sessions, results and log time are in the snapshot", () => {
     body.set(chunk, at);
     at += chunk.length;
   }
-  to.machine.restore(body);
+  to.machine.restore(body, 1);
   expect(to.send(1)).toEqual({ kind: "done", result: 1, repeated: true });
   expect(to.machine.logTime).toBe(77);
   for (let length = 0; length < 10; length++) {
-    expect(() => to.machine.restore(body.subarray(0, length))).toThrow(
+    expect(() => to.machine.restore(body.subarray(0, length), 1)).toThrow(
       expect.objectContaining({ code: "DECODE" }),
     );
   }
-});
-
-it("the leader stamps log time: what its term has lasted, on top of what was applied", () => {
-  const clock = createVirtualClock();
-  const machine = createSessionMachine<number>(new Journal(), clock);
-  const command = encodeNumbered({ client, sequence: 1, low: 1, since: 0 }, bytes("c"));
-  const timeOf = (entry: Uint8Array): number =>
-    Number(new DataView(entry.buffer, entry.byteOffset).getBigUint64(1));
-  machine.prepare(command, 5);
-  clock.advance(100);
-  const entry = machine.prepare(command, 5);
-  expect(timeOf(entry)).toBe(100);
-  machine.apply({ index: 1, term: 5, data: entry });
-  clock.advance(50);
-  expect(timeOf(machine.prepare(command, 6))).toBe(100);
-  clock.advance(1);
-  expect(timeOf(machine.prepare(command, 6))).toBe(101);
 });
 
 describe("over a cluster", () => {
@@ -128,20 +114,19 @@ describe("over a cluster", () => {
     const { openCluster } = await import("../runtime/cluster.js");
     const cluster = await openCluster([], {
       latencyMs: [6, 6],
-      change: { snapshotPolicy: { entries: 5, bytes: 1 << 20, trailing: 0 } },
+      change: { snapshotPolicy: { entries: 5, bytes: 1 << 20, trailingEntries: 0 } },
     });
     close = cluster.closeAll;
     const journals = new Map<number, Journal>();
     const machines = new Map<number, ReturnType<typeof createSessionMachine<number>>>();
     const start = async (id: number) => {
       const journal = new Journal();
-      const machine = createSessionMachine<number>(journal, cluster.clock.untracked);
+      const machine = createSessionMachine<number>(journal);
       journals.set(id, journal);
       machines.set(id, machine);
       await cluster.open(id, {
         bootstrap: { voters: [1, 2, 3] },
         journal: machine as never,
-        prepare: machine.prepare,
       });
     };
     for (const id of [1, 2, 3]) await start(id);

@@ -2,8 +2,12 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { defineMachine, isRejected } from "../../lib/machines/machine.js";
 import { formatInvite, newInvite } from "../../lib/room/invite.js";
+import type { RoomRecord, SlotRecord } from "../../lib/room/registry.js";
 import { createRoom, joinRoom, openRoom } from "../../lib/room/room.js";
+import { Slots } from "../../lib/room/slots.js";
 import type { OpenOptions, Room } from "../../lib/room/types.js";
+import { deleteIndexedDbStore } from "../../lib/storage/indexeddb.js";
+import { openSharedMap } from "../../lib/storage/shared-map.js";
 
 interface Seats {
   owners: Record<string, string>;
@@ -154,6 +158,35 @@ describe("a room", () => {
   });
 });
 
+describe("a founder that is gone at once", () => {
+  it("is adopted though the registry was not told whose store its slot is", async () => {
+    const { roomId, free } = await leftByFounder();
+    const room = await open();
+    expect(room.id).toBe(roomId);
+    expect(room.status.role).toBe("joining");
+    free();
+    expect(await room.do.claim({ id: "8" })).toBe("8");
+    expect(Object.keys(room.state.owners)).toEqual(["7", "8"]);
+  });
+
+  it("is made up for when it wrote nothing: its slot founds the room, once", async () => {
+    const { roomId, slotId, free } = await leftByFounder();
+    await deleteIndexedDbStore(`logboom/${roomId}/${slotId}`);
+    const registry = await openSharedMap<RoomRecord>("logboom");
+    const founding = async (): Promise<string | undefined> =>
+      (await registry.get(roomId))?.founding;
+    await registry.update(roomId, (room) =>
+      room === undefined ? undefined : { ...room, founding: slotId },
+    );
+    const room = await open();
+    free();
+    expect(await room.do.claim({ id: "8" })).toBe("8");
+    expect(Object.keys(room.state.owners)).toEqual(["8"]);
+    expect(await founding()).toBeUndefined();
+    registry.close();
+  });
+});
+
 describe("an invite", () => {
   it("is a link whose fragment holds the secret, and leads back to the same room", async () => {
     const room = await open();
@@ -208,3 +241,23 @@ describe("options", () => {
     await expect(openRoom(other, options())).rejects.toMatchObject({ code: "WRONG_MACHINE" });
   });
 });
+
+/** A room as its founder leaves it when its page ends within the first moments; `free` lets go of the slot, which is held. */
+async function leftByFounder(): Promise<{ roomId: string; slotId: string; free: () => void }> {
+  const founder = await open();
+  await founder.do.claim({ id: "7" });
+  const roomId = founder.id;
+  await founder.close();
+  const registry = await openSharedMap<RoomRecord>("logboom");
+  let slotId = "";
+  await registry.update(roomId, (room) => {
+    if (room === undefined) return undefined;
+    const [slot] = room.slots as [SlotRecord];
+    slotId = slot.id;
+    return { ...room, slots: [{ ...slot, nodeId: undefined }] };
+  });
+  registry.close();
+  const held = await new Slots(registry, roomId).tryHold(slotId);
+  if (held === undefined) throw new Error("the founder's slot is not free");
+  return { roomId, slotId, free: () => held.release() };
+}

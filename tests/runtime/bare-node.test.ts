@@ -56,7 +56,7 @@ async function openNode(
     clock: new VirtualClock(),
     random: seededRandom(1),
     timing: { tickMs: 50, heartbeatTicks: 1, electionTicks: 10 },
-    snapshotPolicy: { entries: 10, bytes: 1_000_000, trailing: 3 },
+    snapshotPolicy: { entries: 10, bytes: 1_000_000, trailingEntries: 3, retained: 1 },
     snapshotBodies,
     found: () => new TextEncoder().encode("0"),
     events: {

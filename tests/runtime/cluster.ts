@@ -19,6 +19,7 @@ import {
   type MemoryNetwork,
   type MemoryNetworkOptions,
 } from "../../lib/transport/memory.js";
+import type { Transport } from "../../lib/transport/transport.js";
 
 /** Keeps every command it was given; answers with how many there are. */
 export class Journal implements StateMachine<number> {
@@ -50,6 +51,8 @@ export interface TestCluster {
   /** Opens a node on its medium, again if it was opened before. */
   open(id: NodeId, change?: NodeChange): Promise<TestNode>;
   close(id: NodeId): Promise<void>;
+  /** From now on what `id` sends passes through `tamper`; undefined is a frame that gets lost without its sender's knowledge. */
+  tamper(id: NodeId, tamper: Tamper): void;
   get(id: NodeId): TestNode;
   medium(id: NodeId): MemoryMedium;
   /** Lets time pass until `holds`. */
@@ -67,6 +70,8 @@ export type NodeChange = Partial<RaftNodeOptions<number>> & {
   readonly wrap?: (store: OpenedStore) => OpenedStore;
   readonly journal?: Journal;
 };
+
+export type Tamper = (frame: Uint8Array, to: NodeId) => Uint8Array | undefined;
 
 export interface TrackingClock extends VirtualClock {
   /** Timers that are set and neither cancelled nor run. */
@@ -124,6 +129,15 @@ export async function openCluster(
     ...options,
   });
   const nodes = new Map<NodeId, TestNode>();
+  const tampers = new Map<NodeId, Tamper>();
+  const tampered = (transport: Transport): Transport => ({
+    ...transport,
+    send(to, frame, sending) {
+      const tamper = tampers.get(transport.self);
+      const sent = tamper === undefined ? frame : tamper(frame, to);
+      return sent === undefined || transport.send(to, sent, sending);
+    },
+  });
   const media = new Map<NodeId, MemoryMedium>();
   const medium = (id: NodeId): MemoryMedium => {
     const found = media.get(id) ?? createMemoryMedium();
@@ -148,7 +162,7 @@ export async function openCluster(
       const node = await RaftNode.open<number>({
         id,
         store: wrap(await openMemoryStore({ medium: medium(id) })),
-        transport: network.open(id),
+        transport: tampered(network.open(id)),
         machine,
         clock,
         random: seededRandom(id),
@@ -162,6 +176,9 @@ export async function openCluster(
       const { node } = cluster.get(id);
       nodes.delete(id);
       await cluster.settled(node.close());
+    },
+    tamper(id, tamper) {
+      tampers.set(id, tamper);
     },
     get(id) {
       const found = nodes.get(id);

@@ -2,9 +2,9 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { isLogboomError, LogboomError } from "../../lib/base/errors.js";
 import { seededRandom } from "../../lib/base/random.js";
-import { packFrame } from "../../lib/runtime/frames.js";
+import { packFrame, raftFrame, requestFrame, transferFrame } from "../../lib/runtime/frames.js";
 import type { OpenedStore } from "../../lib/storage/storage.js";
-import { bytes, openCluster, type TestCluster } from "./cluster.js";
+import { bytes, Journal, openCluster, type TestCluster } from "./cluster.js";
 
 let cluster: TestCluster;
 afterEach(async () => {
@@ -39,7 +39,7 @@ describe("a store", () => {
     async (failing) => {
       let writes = 0;
       cluster = await openCluster([1, 2, 3], {
-        change: { snapshotPolicy: { entries: 6, bytes: 1 << 20, trailing: 2 } },
+        change: { snapshotPolicy: { entries: 6, bytes: 1 << 20, trailingEntries: 2 } },
       });
       await cluster.close(1);
       await cluster
@@ -75,7 +75,7 @@ describe("a store", () => {
         throw new LogboomError("STORAGE_FAILED", "no space left");
       };
       cluster = await openCluster([1, 2, 3], {
-        change: { snapshotPolicy: { entries: 5, bytes: 1 << 20, trailing: 2 } },
+        change: { snapshotPolicy: { entries: 5, bytes: 1 << 20, trailingEntries: 2 } },
       });
       await cluster.close(1);
       const { node } = await cluster.open(1, {
@@ -132,7 +132,7 @@ describe("a store", () => {
 
   it("whose snapshot cannot be read for a follower stops a leader, and another sends its own", async () => {
     cluster = await openCluster([1, 2, 3], {
-      change: { snapshotPolicy: { entries: 5, bytes: 1 << 20, trailing: 0 } },
+      change: { snapshotPolicy: { entries: 5, bytes: 1 << 20, trailingEntries: 0 } },
     });
     const acknowledged = await acknowledge(20);
     const { node } = await cluster.leader();
@@ -163,6 +163,90 @@ describe("a store", () => {
   });
 });
 
+describe("a snapshot that is corrupt", () => {
+  const isChunk = (frame: Uint8Array): boolean => frame[0] === transferFrame && frame[1] === 2;
+
+  /** Node 3 has slept until only a snapshot can help it. */
+  async function leftBehind(): Promise<{
+    readonly acknowledged: string[];
+    readonly leader: number;
+  }> {
+    cluster = await openCluster([1, 2, 3], {
+      change: { snapshotPolicy: { entries: 5, bytes: 1 << 20, trailingEntries: 0 } },
+    });
+    await cluster.close(3);
+    const acknowledged = await acknowledge(20);
+    return { acknowledged, leader: (await cluster.leader()).node.id };
+  }
+
+  it("on its way is noticed by its checksum and sent again; nothing of it is restored", async () => {
+    const { acknowledged, leader } = await leftBehind();
+    let spoilt = 0;
+    cluster.tamper(leader, (frame) => {
+      if (!isChunk(frame) || spoilt >= 2) return frame;
+      spoilt += 1;
+      const other = frame.slice();
+      other[other.length - 1] = (other[other.length - 1] as number) ^ 1;
+      return other;
+    });
+    const restored: string[] = [];
+    const journal = new Journal();
+    const restore = journal.restore.bind(journal);
+    journal.restore = (body) => {
+      restored.push(new TextDecoder().decode(body));
+      restore(body);
+    };
+    const { node, machine } = await cluster.open(3, { journal });
+    await cluster.until(() => acknowledged.every((command) => machine.commands.includes(command)));
+    expect(spoilt).toBe(2);
+    expect(node.status().halted).toBe(false);
+    for (const body of restored) expect(() => JSON.parse(body)).not.toThrow();
+  });
+
+  it("that claims another length, or misses a part, is not taken either", async () => {
+    const { acknowledged, leader } = await leftBehind();
+    let cut = 0;
+    cluster.tamper(leader, (frame) => {
+      if (!isChunk(frame) || cut >= 2) return frame;
+      cut += 1;
+      return frame.subarray(0, frame.length - 5);
+    });
+    const { node, machine } = await cluster.open(3);
+    await cluster.until(() => acknowledged.every((command) => machine.commands.includes(command)));
+    expect(cut).toBe(2);
+    expect(node.status().halted).toBe(false);
+  });
+
+  it("at its sender, from which no machine can restore, halts who receives it and nobody else", async () => {
+    const { acknowledged, leader } = await leftBehind();
+    const snapshot = cluster.get(leader).machine.snapshot.bind(cluster.get(leader).machine);
+    cluster.get(leader).machine.snapshot = () => [bytes("rubbish")];
+    await cluster.settled(cluster.get(leader).node.propose(bytes("one more")));
+    await cluster.settled(cluster.get(leader).node.snapshot());
+    const { node } = await cluster.open(3);
+    await cluster.until(() => node.status().halted);
+    await expect(node.propose(bytes("x"))).rejects.toMatchObject({
+      code: "HALTED",
+      outcome: "none",
+      cause: { code: "DECODE" },
+    });
+    cluster.get(leader).machine.snapshot = snapshot;
+    // Its store holds what it was sent: opening says so, and a new member takes its place.
+    await cluster.close(3);
+    await expect(cluster.open(3)).rejects.toMatchObject({ code: "DECODE" });
+    const leads = cluster.get(leader).node;
+    await cluster.settled(leads.propose(bytes("and another")));
+    await cluster.settled(leads.snapshot());
+    const added = await cluster.open(4);
+    await cluster.settled(leads.replace(3, 4));
+    await cluster.until(() =>
+      [...acknowledged, "one more", "and another"].every((command) =>
+        added.machine.commands.includes(command),
+      ),
+    );
+  });
+});
+
 describe("a network", () => {
   it("that loses, repeats and reorders costs time, and nothing acknowledged", async () => {
     cluster = await openCluster([1, 2, 3], {
@@ -179,6 +263,22 @@ describe("a network", () => {
     expect(new Set(cluster.get(1).machine.commands).size).toBe(
       cluster.get(1).machine.commands.length,
     );
+  });
+
+  it("that delivers everything twice, and late, appends what was forwarded once", async () => {
+    cluster = await openCluster([1, 2, 3], { repeatPercent: 100, latencyMs: [1, 20] });
+    const { node, machine } = await cluster.follower();
+    const commands = Array.from({ length: 20 }, (_, i) => `c${i}`);
+    await cluster.settled(Promise.all(commands.map((command) => node.propose(bytes(command)))));
+    await cluster.pass(100);
+    expect([...machine.commands].sort()).toEqual([...commands].sort());
+    // Another life of the same node begins its numbers above those of the last.
+    await cluster.close(node.id);
+    const again = await cluster.open(node.id);
+    await cluster.until(() => again.node.leader !== 0);
+    await cluster.settled(again.node.propose(bytes("next life")));
+    await cluster.pass(100);
+    expect(again.machine.commands.filter((command) => command === "next life")).toHaveLength(1);
   });
 
   it("a peer that sends garbage is counted, and disturbs nobody", async () => {
@@ -200,5 +300,40 @@ describe("a network", () => {
     expect(node.status().refused).toBeGreaterThan(200);
     expect(await acknowledge(3)).toHaveLength(3);
     await stranger.close();
+  });
+
+  it("a member that sends garbage, and pieces of what it once said, is counted, and disturbs nobody", async () => {
+    cluster = await openCluster([1, 2, 3]);
+    const { node } = await cluster.leader();
+    const away = [1, 2, 3].find((id) => id !== node.id) as number;
+    const said: Uint8Array[] = [];
+    cluster.tamper(away, (frame) => {
+      if (said.length < 200) said.push(frame.slice());
+      return frame;
+    });
+    const before = await acknowledge(10);
+    await cluster.settled(cluster.get(away).node.propose(bytes("forwarded")));
+    await cluster.close(away);
+    const impostor = cluster.network.open(away);
+    await cluster.until(() => impostor.peers().length === 2);
+    const kinds = new Set(said.map((frame) => frame[0]));
+    expect(kinds).toEqual(new Set([raftFrame, requestFrame]));
+    const random = seededRandom(5);
+    for (const id of [1, 2, 3].filter((each) => each !== away)) {
+      for (const frame of said) impostor.send(id, frame.subarray(0, random.below(frame.length)));
+      for (let i = 0; i < 400; i++) {
+        const body = Uint8Array.from({ length: random.below(80) }, () => random.below(256));
+        impostor.send(id, packFrame((1 + (i % 4)) as never, body));
+      }
+    }
+    await cluster.pass(50);
+    for (const { node: each } of cluster.nodes.values()) {
+      expect(each.status()).toMatchObject({ halted: false });
+      expect(each.status().refused).toBeGreaterThan(300);
+    }
+    await impostor.close();
+    await cluster.open(away);
+    const after = await acknowledge(3);
+    await cluster.until(() => holdsAll([...before, "forwarded", ...after]));
   });
 });

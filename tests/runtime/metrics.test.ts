@@ -3,6 +3,7 @@ import * as client from "prom-client";
 import { afterEach, describe, expect, it } from "vitest";
 import { type Metrics, prometheus } from "../../lib/runtime/metrics.js";
 import type { NodeEvent } from "../../lib/runtime/node-events.js";
+import type { OpenedStore } from "../../lib/storage/storage.js";
 import { bytes, openCluster, type TestCluster } from "./cluster.js";
 
 let cluster: TestCluster;
@@ -27,6 +28,28 @@ describe("metrics", () => {
     expect(text).toContain('raft_commit_time_seconds_count{node="1"} 1');
     expect(text).toContain('raft_snapshot_take_seconds_count{node="1"} 1');
     expect(text).toContain('raft_reads_total{node="1"} 1');
+  });
+
+  it("wait until a slow store has been opened", async () => {
+    const gauges = new Set<string>();
+    const metrics: Metrics = { count() {}, gauge: (name) => gauges.add(name), observe() {} };
+    cluster = await openCluster([1]);
+    await cluster.close(1);
+    const { clock } = cluster;
+    const slow = (store: OpenedStore): OpenedStore => ({
+      ...store,
+      storage: {
+        ...store.storage,
+        async load() {
+          await new Promise<void>((resolve) => clock.untracked.after(3_000, resolve));
+          return await store.storage.load();
+        },
+      },
+    });
+    await cluster.settled(cluster.open(1, { metrics, wrap: slow }));
+    expect(gauges).toEqual(new Set());
+    await cluster.pass(1_000);
+    expect(gauges).toContain("raft_term");
   });
 
   it("failures are counted apart", async () => {
@@ -103,7 +126,7 @@ describe("settings", () => {
     cluster = await openCluster([1]);
     const { node } = await cluster.leader();
     node.reload({
-      snapshotPolicy: { entries: 3, bytes: 1 << 20, trailing: 0 },
+      snapshotPolicy: { entries: 3, bytes: 1 << 20, trailingEntries: 0 },
       proposalBytesMax: 4,
     });
     await expect(node.propose(bytes("12345"))).rejects.toMatchObject({ code: "TOO_LARGE" });
@@ -114,7 +137,16 @@ describe("settings", () => {
   it.each([
     [{ tickMs: 0 }, /tickMs must be a whole number above 0, got 0/],
     [{ proposalBytesMax: 1 << 30 }, /proposalBytesMax must be at most pendingBytesMax/],
-    [{ snapshotPolicy: { entries: 0, bytes: 1, trailing: 0 } }, /snapshotPolicy.entries/],
+    [{ snapshotPolicy: { entries: 0 } }, /snapshotPolicy.entries must be a whole number above 0/],
+    [{ snapshotPolicy: { retained: 0 } }, /snapshotPolicy.retained/],
+    [
+      { snapshotPolicy: { trailingEntries: -1 } },
+      /trailingEntries must be a whole number from 0 on/,
+    ],
+    [
+      { snapshotPolicy: { logBytesMax: 2 ** 20 } },
+      /logBytesMax must be at least twice proposalBytesMax \(1048576\), got 1048576/,
+    ],
   ])("%o are refused, and nothing changes", async (changes, message) => {
     cluster = await openCluster([1]);
     const { node } = await cluster.leader();

@@ -281,6 +281,15 @@ describe("leadership", () => {
     expect(await cluster.settled(node.waitForLeader())).not.toBe(0);
   });
 
+  it("ends for who watches it when its node is closed", async () => {
+    const { node } = await (await three()).leader();
+    const seen: boolean[] = [];
+    node.watchLeadership((leads) => seen.push(leads));
+    await cluster.close(node.id);
+    expect(seen).toEqual([true, false]);
+    expect(node.isLeader).toBe(false);
+  });
+
   it("is handed over when the leader's disk fails, and it never acknowledges again", async () => {
     let broken = "";
     cluster = await openCluster([1, 2, 3], {

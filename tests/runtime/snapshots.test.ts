@@ -12,7 +12,7 @@ afterEach(async () => {
   expect(cluster.clock.timers()).toBe(0);
 });
 
-const policy = { entries: 20, bytes: 1 << 30, trailing: 5 };
+const policy = { entries: 20, bytes: 1 << 30, trailingEntries: 5 };
 
 async function three(change: NodeChange = {}): Promise<TestCluster> {
   cluster = await openCluster([1, 2, 3], { change: { snapshotPolicy: policy, ...change } });
@@ -164,7 +164,7 @@ describe("a backup", () => {
   });
 
   it("survives a snapshot between its pieces and a restart", async () => {
-    await three({ snapshotPolicy: { entries: 1, bytes: 1, trailing: 0 } });
+    await three({ snapshotPolicy: { entries: 1, bytes: 1, trailingEntries: 0 } });
     const { node } = await cluster.follower();
     await cluster.settled(node.restore(bytes(JSON.stringify(["x".repeat(600_000)]))));
     await cluster.until(sameEverywhere);

@@ -27,17 +27,17 @@ export const mutants = [
     id: "1b",
     what: "term and vote are not flushed",
     file: core("handover"),
-    find: "sync: entries.length > 0 || snapshot !== undefined || this.#bindsUs()",
-    replace: "sync: entries.length > 0 || snapshot !== undefined",
+    find: "sync: stores || promised,",
+    replace: "sync: stores,",
     by: "sim",
   },
   {
     id: "2",
     what: "the term of one's own campaign is not persisted",
     file: core("handover"),
-    find: "return this.#hardState.term !== this.#raft.term || this.#hardState.vote !== this.#raft.vote;",
+    find: "return this.#raft.term !== this.#term || this.#raft.vote !== this.#vote;",
     replace:
-      'return this.#raft.role !== "candidate" && (this.#hardState.term !== this.#raft.term || this.#hardState.vote !== this.#raft.vote);',
+      'return this.#raft.role !== "candidate" && (this.#raft.term !== this.#term || this.#raft.vote !== this.#vote);',
     by: "sim",
   },
   {
@@ -275,16 +275,17 @@ export const mutants = [
     id: "24",
     what: "a leader counts itself before its disk answers",
     file: core("roles"),
-    find: "  raft.log.append(appended);\n",
-    replace: "  raft.log.append(appended);\n  raft.ownProgress?.maybeUpdate(index);\n",
+    find: "  raft.log.append(placedAfter(raft.log.lastIndex, raft.term, entries));\n",
+    replace:
+      "  raft.log.append(placedAfter(raft.log.lastIndex, raft.term, entries));\n  raft.ownProgress?.maybeUpdate(raft.log.lastIndex);\n",
     by: "sim",
   },
   {
     id: "25",
     what: "a late answer of the disk is compared by index alone",
     file: core("log"),
-    find: "if (ours !== term) {",
-    replace: "if (ours === -1) {",
+    find: "index > this.lastIndex || this.term(index) !== term) {",
+    replace: "index > this.lastIndex) {",
     also: [
       {
         file: core("step"),
@@ -690,7 +691,7 @@ export const mutants = [
     id: "64",
     what: "an acknowledgement in one's own name is taken in",
     file: core("validation"),
-    find: 'if (message.from === raft.id && door !== "anyone") return "ownName";',
+    find: 'if (m.from === raft.id && !forwarded) return "ownName";',
     replace: "",
     by: ["tests/core/validation.test.ts", ""],
   },

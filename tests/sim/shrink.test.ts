@@ -12,7 +12,7 @@ afterAll(() => {
   process.env["NODE_ENV"] = before;
 });
 
-it("a machine that counts for itself needs one call", { timeout: 60_000 }, () => {
+it("a machine that counts for itself needs one call", { timeout: 60_000 }, async () => {
   let runs = 0;
   const machine = defineMachine({
     name: "counter",
@@ -31,10 +31,14 @@ it("a machine that counts for itself needs one call", { timeout: 60_000 }, () =>
   const call = (_random: unknown, number: number) => ({
     name: number % 5 === 1 ? "count" : "harmless",
   });
-  const input = { seed: 7, options: { voters: 3 }, workload: { machine, call } };
+  const input = {
+    seed: 7,
+    options: { voters: 3, environment: "direct" as const },
+    workload: { machine, call },
+  };
   const failing = simulate(input);
   expect(failing.violation?.invariant).toBe("I20");
-  const script = shrink(failing, input);
+  const script = await shrink(failing, input);
   expect(script).toMatchObject([{ kind: "call", name: "count" }]);
   expect(simulate({ ...input, script }).violation?.invariant).toBe("I20");
 });

@@ -2,9 +2,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { emptyBatch, neverHappened, runSeed } from "../../lib/testing/batch.js";
-import type { CorpusCase } from "../../lib/testing/shrink.js";
-import { simulate } from "../../lib/testing/simulator.js";
+import { emptyBatch, neverHappened, runSeedAll } from "../../lib/testing/batch.js";
+import { type CorpusCase, replay } from "../../lib/testing/shrink.js";
+import { simulate, simulateAll } from "../../lib/testing/simulator.js";
 
 const before = process.env["NODE_ENV"];
 beforeAll(() => {
@@ -18,10 +18,10 @@ afterAll(() => {
 const corpus = join(import.meta.dirname, "corpus");
 
 describe("corpus", () => {
-  it("what once failed holds", () => {
+  it("what once failed holds", async () => {
     for (const file of readdirSync(corpus).filter((name) => name.endsWith(".json"))) {
-      const { seed, script } = JSON.parse(readFileSync(join(corpus, file), "utf8")) as CorpusCase;
-      expect(simulate({ seed, script }).violation, file).toBeUndefined();
+      const one = JSON.parse(readFileSync(join(corpus, file), "utf8")) as CorpusCase;
+      expect((await replay(one)).violation, file).toBeUndefined();
     }
   });
 });
@@ -33,9 +33,9 @@ describe("seeds", () => {
   it.each(Array.from({ length: 200 / perTest }, (_, i) => 1 + i * perTest))(
     "hold from %i on",
     { timeout: 120_000 },
-    (from) => {
+    async (from) => {
       for (let seed = from; seed < from + perTest; seed++) {
-        const { violation, log } = runSeed(batch, { seed });
+        const { violation, log } = await runSeedAll(batch, { seed });
         expect(violation, `npm run sim -- --seeds 1 --seed ${seed}\n${violation && log()}`).toBe(
           undefined,
         );
@@ -56,6 +56,19 @@ describe("a seed", () => {
     expect(a.log()).toBe(b.log());
     expect(a.hash).not.toBe(other.hash);
   });
+
+  it.each(["direct", "files", "indexedDb"] as const)(
+    "is one history of %s",
+    async (environment) => {
+      const options = { environment };
+      for (const seed of [3, 8, 14]) {
+        const a = await simulateAll({ seed, options });
+        const b = await simulateAll({ seed, options });
+        expect([a.hash, a.events, a.log()]).toEqual([b.hash, b.events, b.log()]);
+        expect(a.sometimes).toEqual(b.sometimes);
+      }
+    },
+  );
 
   it("is described by a line for each of its last events", () => {
     const lines = simulate({ seed: 7 }).log().split("\n");

@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import type { Directory } from "../../lib/storage/directory.js";
-import { openNodeDirectory } from "../../lib/storage/file.js";
+import { openFileStore, openNodeDirectory } from "../../lib/storage/file.js";
 import { fileLimits, openWalStore } from "../../lib/storage/wal-store.js";
 import { type StorageTarget, storageConformance } from "../../lib/testing/conformance/storage.js";
 
@@ -66,4 +66,50 @@ describe("file store", () => {
 describe("file store with segments of 1 KB, none kept", () => {
   const limits = { segmentBytes: 1_000, segmentsKept: 0 };
   test.each(storageConformance)("$name", ({ run }) => run(target(limits)));
+});
+
+describe("the file system beneath a file store", () => {
+  test("a write takes zeros along, so that those after it find their blocks allocated", async () => {
+    const directory = join(root, String(counter++));
+    const segment = join(directory, "member/wal/0000000000000000-0000000000000000.wal");
+    const allocated = (): number => statSync(segment).blocks * 512;
+    const { storage } = await openFileStore({ directory });
+    await storage.load();
+    let index = 0;
+    const append = async (): Promise<void> => {
+      const data = new Uint8Array(1_000).fill(7);
+      const entry = { term: 1, index: ++index, type: "EntryNormal" as const, data };
+      const entries = [{ ...entry, unknown: undefined }];
+      await storage.append({ hardState: undefined, snapshot: undefined, entries, sync: true });
+    };
+    expect(statSync(segment).size).toBe(fileLimits.segmentBytes);
+    await append();
+    const ahead = allocated();
+    expect(ahead).toBeGreaterThanOrEqual(512 * 1024);
+    for (let n = 0; n < 400; n++) await append();
+    expect(allocated()).toBe(ahead);
+    for (let n = 0; n < 200; n++) await append();
+    expect(allocated()).toBeGreaterThan(ahead);
+    expect(statSync(segment).size).toBe(fileLimits.segmentBytes);
+    await storage.close();
+    const again = await openFileStore({ directory });
+    expect((await again.storage.load()).entries).toHaveLength(601);
+    await again.storage.close();
+  });
+
+  test("a file that was closed is not used any more: its number may be another file's", async () => {
+    const directory = await openNodeDirectory(join(root, String(counter++)));
+    const [closed, released] = [
+      await directory.open("closed", "create"),
+      await directory.open("released", "create"),
+    ];
+    await closed.close();
+    await directory.release();
+    for (const file of [closed, released]) {
+      await expect(file.write(0, new Uint8Array(1))).rejects.toThrow("closed");
+      await expect(file.sync()).rejects.toThrow("closed");
+      expect(() => file.note(0, new Uint8Array(1))).toThrow("closed");
+      await file.close();
+    }
+  });
 });

@@ -122,18 +122,20 @@ describe("an IndexedDB store that fails", () => {
     change: (s: IDBObjectStore) => void,
     told: RegExp,
   ][] = [
-    ["an entry batch gone", "entries", (s) => s.delete(6), /entries|entry 6/],
-    ["the first batch gone", "entries", (s) => s.delete(1), /entr/],
-    ["a batch under another index", "entries", (s) => s.put(new Uint8Array(9), 20), /batch.*20/],
-    ["a batch that is no bytes", "entries", (s) => s.put("text", 6), /batch.*6/],
-    ["all batches gone", "entries", (s) => s.clear(), /entries/],
-    ["the head gone", "state", (s) => s.delete("head"), /head record/],
+    // 1 is the opening's own record, 2 and 3 have the entries, 4 the compaction.
+    ["a record gone", "log", (s) => s.delete(3), /record 3 is missing/],
+    ["the first record needed gone", "log", (s) => s.delete(2), /record 2 is missing/],
+    ["a record under another number", "log", (s) => s.put(new Uint8Array(9), 20), /record 20/],
+    ["a record that is no bytes", "log", (s) => s.put("text", 3), /record 3.*no bytes/],
+    ["a record changed", "log", (s) => s.put(new Uint8Array(99), 3), /record 3.*version/],
+    ["all records gone", "log", (s) => s.clear(), /the log/],
     [
-      "the head of the wrong shape",
-      "state",
-      (s) => s.put({ term: -1 }, "head"),
-      /head record.*term/,
+      "all records of the last boot gone",
+      "log",
+      (s) => s.delete(IDBKeyRange.lowerBound(1)),
+      /boot/,
     ],
+    ["the last record of the wrong shape", "log", (s) => s.put({ term: -1 }, 4), /record 4/],
     ["the identity gone", "state", (s) => s.delete("identity"), /identity/],
     [
       "a short seed",
@@ -171,6 +173,52 @@ describe("an IndexedDB store that fails", () => {
       expect(error?.message).toMatch(told);
     },
   );
+
+  test("a store of an earlier layout is refused and left as it is", async () => {
+    const name = freshName();
+    const earlier = await new Promise<IDBDatabase>((resolve) => {
+      const request = indexedDB.open(name, 1);
+      request.onupgradeneeded = () => request.result.createObjectStore("entries");
+      request.onsuccess = () => resolve(request.result);
+    });
+    earlier.close();
+    await expect(openIndexedDbStore({ name })).rejects.toThrow("earlier version");
+    const after = await raw(name);
+    expect([...after.objectStoreNames]).toEqual(["entries"]);
+    expect(after.version).toBe(1);
+    after.close();
+  });
+
+  test("an owner that sleeps through others' lives cannot write when it wakes", async () => {
+    const name = freshName();
+    const sleeper = await filled(name);
+    const second = await openIndexedDbStore({ name });
+    await second.storage.load();
+    const heir = await openIndexedDbStore({ name });
+    await heir.storage.load();
+    // All that the sleeper had written is compacted, and more is written under the numbers that follow.
+    await heir.storage.append(
+      write({ hardState: { term: 1, vote: 1, commit: 30 }, entries: entries(11, 30) }),
+    );
+    const newer = { ...metadata, index: 30 };
+    const sink = await heir.snapshots.write(newer);
+    await sink.finish();
+    await heir.storage.compact(newer, 30);
+    for (const old of [sleeper, second]) {
+      const lost = new Promise<Error>((resolve) => old.onLost(resolve));
+      expect(await codeOf(old.storage.append(write({ entries: entries(11, 12) })))).toBe(
+        "STORAGE_LOCKED",
+      );
+      expect((await lost).message).toContain("taken over");
+      expect(await codeOf(old.meta.set("key", new Uint8Array(1)))).toBe("STORAGE_LOCKED");
+    }
+    await heir.storage.append(write({ entries: entries(31, 31) }));
+    await heir.storage.close();
+    const again = await openIndexedDbStore({ name });
+    const loaded = await again.storage.load();
+    expect(loaded.entries.map(({ index }) => index)).toEqual([31]);
+    await again.storage.close();
+  });
 
   test("a damaged newest snapshot gives way to the next older while the log covers the rest", async () => {
     const name = freshName();

@@ -4,23 +4,31 @@ import { openIndexedDbStore } from "../../lib/storage/indexeddb.js";
 import type { OpenedStore, StorageWrite } from "../../lib/storage/storage.js";
 
 const put = IDBObjectStore.prototype.put;
+const add = IDBObjectStore.prototype.add;
 const open = IDBFactory.prototype.open;
-afterEach(() => {
+const mend = (): void => {
   IDBObjectStore.prototype.put = put;
+  IDBObjectStore.prototype.add = add;
+};
+afterEach(() => {
+  mend();
   IDBFactory.prototype.open = open;
 });
 
 let counter = 0;
 const freshName = (): string => `faults/${counter++}`;
 
-/** Lets the `number`-th put of the real IndexedDB go wrong; returns how many there were. */
+/** Lets the `number`-th put or add of the real IndexedDB go wrong; returns how many there were. */
 function breakPut(number: number, fault: (store: IDBObjectStore) => void): () => number {
   let puts = 0;
-  IDBObjectStore.prototype.put = function (this: IDBObjectStore, ...args) {
-    puts++;
-    if (puts === number) fault(this);
-    return put.apply(this, args as [unknown]);
-  };
+  const counted = (original: typeof put) =>
+    function (this: IDBObjectStore, ...args: unknown[]) {
+      puts++;
+      if (puts === number) fault(this);
+      return original.apply(this, args as [unknown]);
+    };
+  IDBObjectStore.prototype.put = counted(put);
+  IDBObjectStore.prototype.add = counted(add);
   return () => puts;
 }
 
@@ -102,16 +110,16 @@ describe("IndexedDB that fails in the middle of a life", () => {
   ];
 
   test.each(faults)(
-    "%s, at every put: nothing is acknowledged afterwards, and nothing goes back",
+    "%s, at every put and add: nothing is acknowledged afterwards, and nothing goes back",
     async (_name, fault) => {
       const trial = await openIndexedDbStore({ name: freshName() });
       await trial.storage.load();
       const count = breakPut(0, () => {});
       for (const step of life) await step(trial);
       const puts = count();
-      IDBObjectStore.prototype.put = put;
+      mend();
       await trial.storage.close();
-      expect(puts).toBeGreaterThan(15);
+      expect(puts).toBeGreaterThan(12);
 
       for (let number = 1; number <= puts; number++) {
         const name = freshName();
@@ -129,7 +137,7 @@ describe("IndexedDB that fails in the middle of a life", () => {
             failed = true;
           }
         }
-        IDBObjectStore.prototype.put = put;
+        mend();
         expect(failed).toBe(true);
         expect(lost).toHaveLength(1);
         await store.storage.close();

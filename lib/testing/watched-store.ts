@@ -1,0 +1,119 @@
+/**
+ * A store that is watched: the account of what it acknowledged is kept, and what it gives back is held against it.
+ *
+ * I14: what was acknowledged is there after any crash. I36: what is read back was once written. The account moves before the
+ * runtime hears of the acknowledgement, so that whatever it says thereupon is held against it.
+ */
+import { equalBytes } from "../base/bytes.js";
+import { type Index, noBytes, type SnapshotMetadata } from "../core/types.js";
+import type { Loaded, OpenedStore, StorageWrite } from "../storage/storage.js";
+import { lacking } from "./atlas.js";
+import type { Ledger } from "./ledger.js";
+import { Image } from "./record-disk.js";
+import type { SimMedium } from "./sim-medium.js";
+import { demand } from "./violation.js";
+
+export interface StoreWatch {
+  readonly ledger: Ledger;
+  readonly medium: SimMedium;
+  /** Of the node, for messages. */
+  readonly id: number;
+  /** Whether what happens in this store still matters: its process is the node's. */
+  current(): boolean;
+  loaded(loaded: Loaded): void;
+  /** It lacks what it had acknowledged, for a reason. */
+  wentBack(): void;
+  /** A leader's snapshot is durable. */
+  installed(metadata: SnapshotMetadata): void;
+  /** A body is begun: our own, or one on its way in. */
+  bodyBegun(metadata: SnapshotMetadata): void;
+  /** Runs a check; what it throws ends the simulation. */
+  check(run: () => void): void;
+}
+
+export function watchStore(store: OpenedStore, watch: StoreWatch): OpenedStore {
+  const { medium } = watch;
+  const { storage, snapshots } = store;
+  /** Runs one change of the log, and keeps the account. */
+  const account = async (work: Promise<void>, done: (image: Image) => void): Promise<void> => {
+    await work;
+    if (!watch.current()) return;
+    watch.check(() => done(medium.flushed));
+    medium.acknowledged = store.acknowledged();
+  };
+  return {
+    ...store,
+    storage: {
+      async load() {
+        const loaded = await storage.load();
+        watch.check(() => {
+          medium.flushed = checkLoaded(watch, loaded);
+          watch.loaded(loaded);
+        });
+        medium.acknowledged = store.acknowledged();
+        return loaded;
+      },
+      async append(write) {
+        const work = storage.append(write);
+        medium.underWay.push(freeFrom(write));
+        medium.acknowledged = store.acknowledged();
+        await account(work, (image) => {
+          medium.underWay.shift();
+          image.write(write);
+          if (write.snapshot !== undefined) watch.installed(write.snapshot.metadata);
+        });
+      },
+      async compact(metadata, upTo) {
+        await account(storage.compact(metadata, upTo), (image) =>
+          image.compact({ metadata, data: noBytes }, upTo),
+        );
+      },
+      close: () => storage.close(),
+    },
+    snapshots: {
+      ...snapshots,
+      write(metadata) {
+        watch.check(() => watch.bodyBegun(metadata));
+        return snapshots.write(metadata);
+      },
+    },
+  };
+}
+
+/** From this index on a write may replace what the log held. */
+function freeFrom({ entries, snapshot }: StorageWrite): Index {
+  return snapshot !== undefined ? 1 : (entries[0]?.index ?? Number.POSITIVE_INFINITY);
+}
+
+/** What the store gives back, held against what it acknowledged and against everything that was ever written. */
+function checkLoaded({ ledger, medium, id, wentBack }: StoreWatch, loaded: Loaded): Image {
+  const image = imageOf(loaded);
+  const lost = lacking(medium.flushed, image, Math.min(...medium.underWay, Infinity));
+  if (lost === undefined) medium.suspect = undefined;
+  else {
+    const why = medium.suspect;
+    demand(why !== undefined, "I14", () => `the store of node ${id} acknowledged ${lost}`);
+    ledger.note(`a store went back, unnoticed, by ${why}`);
+    wentBack();
+  }
+  medium.underWay = [];
+  for (const entry of loaded.entries) {
+    const known = ledger.known(entry.index, entry.term)?.entry;
+    demand(
+      known !== undefined && known.type === entry.type && equalBytes(known.data, entry.data),
+      "I36",
+      () =>
+        `the store of node ${id} gives entry ${entry.index} of term ${entry.term}, which nobody wrote`,
+    );
+  }
+  return image;
+}
+
+function imageOf({ hardState, snapshot, entries, compacted }: Loaded): Image {
+  const image = new Image();
+  image.hardState = hardState;
+  image.compacted = compacted;
+  image.entries = [...entries];
+  if (snapshot !== undefined) image.snapshot = { metadata: snapshot, data: noBytes };
+  return image;
+}
