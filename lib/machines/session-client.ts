@@ -51,16 +51,23 @@ export class SessionClient<Result extends Value | undefined> {
     this.#client = createClient(clientId(random), machine.logTime);
   }
 
+  /** 32 hexadecimal digits: who is named in this client's commands. */
+  get id(): string {
+    return this.#client.id;
+  }
+
   /** From now on commands go through `node`, those included that are being sent. */
   through(node: SessionNode<Result>): void {
     this.#node = node;
   }
 
   /**
-   * Applies `command` once and resolves with its result, as long as it takes.
+   * Applies `command` once and resolves with its result, as long as it takes. `repeated`: an earlier attempt had been applied already.
    *
-   * @throws LogboomError `SESSION_EXPIRED` (outcome unknown: it may have been applied before its session ended) · `TOO_LARGE` (also
-   *         when 1,024 commands are unfinished) · `BAD_INPUT` · with outcome unknown: `ABORTED`, `CLOSED`, `HALTED`
+   * @param command  1 byte to 49 less than the node's `proposalBytesMax`
+   * @throws LogboomError with outcome none: `TOO_LARGE` (also when 1,024 commands are unfinished), `BAD_INPUT` (the machine did not
+   *         understand the bytes before the command) · with outcome unknown: `SESSION_EXPIRED` (it may have been applied before its session
+   *         ended, and is not applied again), `ABORTED`, `CLOSED`, `HALTED`: it is not sent again, and applied at most once
    */
   async propose(
     command: Uint8Array,
@@ -70,8 +77,10 @@ export class SessionClient<Result extends Value | undefined> {
     const sequence = this.#client.begin();
     const numbered = { client, sequence, low: this.#client.low(), since };
     const entry = encodeNumbered(numbered, command);
-    const { index, term, result } = await this.#send(entry, signal);
-    this.#client.finish(sequence);
+    // However it ends, it is not sent again: its place among the unfinished is free.
+    const { index, term, result } = await this.#send(entry, signal).finally(() =>
+      this.#client.finish(sequence),
+    );
     if (result.kind === "done") {
       return { index, term, result: result.result, repeated: result.repeated };
     }

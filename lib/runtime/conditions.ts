@@ -1,8 +1,10 @@
 /** Conditions: promises that resolve when something holds; it is looked at whenever something has happened. */
-import type { LogboomError } from "../base/errors.js";
+import type { LogboomError, Outcome } from "../base/errors.js";
 import { aborted } from "./proposals.js";
 
 interface Condition {
+  /** Of what its end without it holding leaves open. */
+  readonly outcome: Outcome;
   holds(): boolean;
   resolve(): void;
   reject(error: LogboomError): void;
@@ -11,12 +13,12 @@ interface Condition {
 export class Conditions {
   readonly #waiting = new Set<Condition>();
 
-  /** @throws LogboomError `ABORTED`, and what `close` was given */
-  wait(holds: () => boolean, signal: AbortSignal | undefined): Promise<void> {
+  /** @throws LogboomError `ABORTED`, and what `close` gives; with `outcome` */
+  wait(holds: () => boolean, signal: AbortSignal | undefined, outcome: Outcome): Promise<void> {
     if (holds()) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const abort = (): void => {
-        condition.reject(aborted(signal));
+        condition.reject(aborted(signal, outcome));
       };
       const done = (): void => {
         this.#waiting.delete(condition);
@@ -24,6 +26,7 @@ export class Conditions {
       };
       const condition: Condition = {
         holds,
+        outcome,
         resolve() {
           done();
           resolve();
@@ -42,7 +45,7 @@ export class Conditions {
     for (const condition of [...this.#waiting]) if (condition.holds()) condition.resolve();
   }
 
-  close(error: LogboomError): void {
-    for (const condition of [...this.#waiting]) condition.reject(error);
+  close(error: (outcome: Outcome) => LogboomError): void {
+    for (const condition of [...this.#waiting]) condition.reject(error(condition.outcome));
   }
 }

@@ -265,6 +265,13 @@ export class MemberedMachine<Result> implements StateMachine<Result> {
   }
 }
 
+/** The machine's part of a body. @throws DecodeError */
+export async function* stateOf(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  const reader = new ChunkReader(body);
+  await headOf(reader);
+  yield* reader.rest();
+}
+
 async function headOf(reader: ChunkReader): Promise<Uint8Array> {
   return await reader.take(headLength(await reader.take(prefixBytes)));
 }

@@ -9,10 +9,11 @@
  * Not here: the loop (driver.ts), what becomes of a proposal (proposals.ts), forwarding, snapshots on the wire (transfers.ts).
  */
 import { concatBytes } from "../base/bytes.js";
-import { LogboomError } from "../base/errors.js";
 import { type Index, type NodeId, noBytes, noNode, type SnapshotMetadata } from "../core/types.js";
+import { checkCommands, checkMember } from "./input-checks.js";
 import { carrierOf, changeOf, type MemberChange } from "./member-changes.js";
-import { type Configuration, memberIds } from "./members.js";
+import { stateOf } from "./membered-machine.js";
+import type { Configuration } from "./members.js";
 import type { NodeEvent, NodeEventType } from "./node-events.js";
 import {
   type Bootstrap,
@@ -42,8 +43,6 @@ export interface Changing extends Waiting {
 
 /** Bytes of an external backup in one entry. */
 const backupPieceBytes = 256 * 1024;
-/** Commands proposed together. */
-const batchMax = 4096;
 
 export class RaftNode<Result> {
   readonly #node: RunningNode<Result>;
@@ -98,11 +97,7 @@ export class RaftNode<Result> {
     options: Waiting = {},
   ): Promise<readonly Applied<Result>[]> {
     if (commands.length === 0) return [];
-    if (commands.length > batchMax) {
-      const text = `at most ${batchMax} commands are proposed together, got ${commands.length}`;
-      throw new LogboomError("TOO_LARGE", text);
-    }
-    for (const command of commands) this.#checkCommand(command);
+    checkCommands(commands, this.#settings.proposalBytesMax);
     return await this.#node.requests.propose(commands, options.signal);
   }
 
@@ -119,7 +114,10 @@ export class RaftNode<Result> {
    * Runs `query` on the machine once this node's state is at least as new as every command acknowledged to anybody before the call. At
    * followers and learners too: they ask the leader for an index, not for the state.
    *
-   * @throws LogboomError `ABORTED`, `CLOSED`, `HALTED`, `PROPOSAL_DROPPED` (100,000 reads wait); while no leader answers it waits
+   * While no leader answers it waits; bound it with a signal.
+   *
+   * @throws LogboomError with outcome none: `ABORTED`, `CLOSED`, `HALTED`, `PROPOSAL_DROPPED` with reason `tooManyReads` (100,000 wait) · and
+   *         whatever `query` throws
    */
   async read<T>(query: () => T, options: Waiting = {}): Promise<T> {
     await this.readIndex(options);
@@ -131,7 +129,7 @@ export class RaftNode<Result> {
     return this.#node.requests.readIndex(options.signal);
   }
 
-  /** Resolves when a quorum has confirmed, after the call, that this node leads. @throws LogboomError `NOT_LEADER`, and as `read` */
+  /** Resolves when a quorum has confirmed, after the call, that this node leads. @throws LogboomError `NOT_LEADER`, outcome none, and as `read` */
   async verifyLeader(options: Waiting = {}): Promise<void> {
     this.#node.count("raft_verify_leader_total");
     const { role, term } = this.#node.basicStatus();
@@ -143,7 +141,7 @@ export class RaftNode<Result> {
 
   // — membership —
 
-  /** Who is a member, and where. As far as this node has applied. */
+  /** Who is a member, and where, by which entry. As far as this node has applied: a change under way does not show yet. A copy. */
   get configuration(): Configuration {
     return this.#node.configuration;
   }
@@ -160,13 +158,13 @@ export class RaftNode<Result> {
 
   /** Gives a learner its vote. @throws as `change`; `BAD_INPUT` for who is no learner here */
   async promote(id: NodeId, options?: Changing): Promise<Configuration> {
-    this.#checkMember(id, "learners");
+    checkMember(this.configuration, id, "learners");
     return await this.change([{ id, becomes: "voter" }], options);
   }
 
   /** Takes a voter's vote; it stays as a learner. @throws as `change`; `BAD_INPUT` for who is no voter here */
   async demote(id: NodeId, options?: Changing): Promise<Configuration> {
-    this.#checkMember(id, "voters");
+    checkMember(this.configuration, id, "voters");
     return await this.change([{ id, becomes: "learner" }], options);
   }
 
@@ -192,8 +190,8 @@ export class RaftNode<Result> {
    * Any change of membership; more than one member goes through a joint configuration. Resolves with the configuration once it is
    * applied here and is joint no more.
    *
-   * @throws LogboomError `BAD_INPUT`, `BAD_CONFIG` (an address); `PROPOSAL_DROPPED` with reason `pendingConfChange`, `mustLeaveJoint`,
-   *         `invalidConfChange` or `configurationChanged`; and as `propose`
+   * @throws LogboomError with outcome none: `BAD_INPUT`, `BAD_CONFIG` (an address), `PROPOSAL_DROPPED` with reason `pendingConfChange`,
+   *         `mustLeaveJoint`, `invalidConfChange` or `configurationChanged` · and as `propose`
    */
   async change(
     members: readonly MemberChange[],
@@ -207,7 +205,7 @@ export class RaftNode<Result> {
   /** Says where member `id` lives from now on. @throws as `change` */
   async setAddress(id: NodeId, address: string, options: Changing = {}): Promise<Configuration> {
     checkAddress(address);
-    this.#checkMember(id);
+    checkMember(this.configuration, id);
     const addresses = new Map([[id, address]]);
     const change = carrierOf(id, { type: "addresses", addresses });
     await this.#node.requests.change(change, options.ifIndex ?? 0, options.signal);
@@ -234,9 +232,9 @@ export class RaftNode<Result> {
     return this.#node.running && this.#node.basicStatus().role === "leader";
   }
 
-  /** Resolves with the leader's id as soon as one is known. @throws LogboomError `ABORTED`, `CLOSED`, `HALTED` */
+  /** Resolves with the leader's id as soon as one is known. @throws LogboomError `ABORTED`, `CLOSED`, `HALTED`, outcome none */
   async waitForLeader({ signal }: Waiting = {}): Promise<NodeId> {
-    await this.#node.until(() => this.leader !== noNode, signal);
+    await this.#node.until(() => this.leader !== noNode, signal, "none");
     return this.leader;
   }
 
@@ -254,8 +252,8 @@ export class RaftNode<Result> {
   /**
    * Hands leadership to `to`, or to the voter with the longest log, and resolves with who leads then. Meanwhile proposals are refused.
    *
-   * @throws LogboomError `PROPOSAL_DROPPED` with reason `badTarget`, `alreadyLeader`, `inProgress` or `transferTimedOut`;
-   *         `NOT_LEADER`, `ABORTED`, `CLOSED`, `HALTED`
+   * @throws LogboomError with outcome none: `NOT_LEADER`, `PROPOSAL_DROPPED` with reason `badTarget`, `alreadyLeader`, `inProgress` or
+   *         `transferTimedOut` (after three election timeouts; it may still move later) · with outcome unknown: `ABORTED`, `CLOSED`, `HALTED`
    */
   transferLeadership({
     to = noNode,
@@ -266,12 +264,26 @@ export class RaftNode<Result> {
 
   // — snapshots and backups —
 
-  /** Takes a snapshot now and cuts the log behind it. Resolves with it, or with the latest where nothing was applied since. */
+  /**
+   * Takes a snapshot of this node's state now and cuts its log behind it. Resolves with it once it is durable, or with the latest where
+   * nothing was applied since; undefined where there is nothing yet.
+   * @throws LogboomError `HALTED` (the machine or the store failed over it), `CLOSED`
+   */
   snapshot(): Promise<SnapshotMetadata | undefined> {
     return this.#node.snapshot();
   }
 
-  /** The machine's own state as it is now, in chunks: what `restore` takes, here or in another cluster. */
+  /**
+   * The machine's own state in a snapshot of this node's store, in chunks: what `restore` takes. Read it before a later one takes its place.
+   *
+   * @param snapshot  as `snapshot()` or `status().snapshot` gave it
+   * @throws LogboomError `NOT_FOUND`, `STORAGE_FAILED`, `CLOSED`
+   */
+  openSnapshot(snapshot: SnapshotMetadata): AsyncIterable<Uint8Array> {
+    return stateOf(this.#options.store.snapshots.read(snapshot));
+  }
+
+  /** The machine's own state as it is now, in chunks: what `restore` takes, here or in another cluster. Not what was not yet applied here. */
   backup(): Iterable<Uint8Array> {
     return this.#options.machine.snapshot();
   }
@@ -370,24 +382,6 @@ export class RaftNode<Result> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  #checkCommand(command: Uint8Array): void {
-    const { proposalBytesMax } = this.#settings;
-    if (!(command instanceof Uint8Array) || command.length === 0) {
-      throw new LogboomError("BAD_INPUT", "a command is a Uint8Array of at least one byte");
-    }
-    if (command.length <= proposalBytesMax) return;
-    const text = `the command takes ${command.length} bytes, at most ${proposalBytesMax} are allowed`;
-    throw new LogboomError("TOO_LARGE", text);
-  }
-
-  #checkMember(id: NodeId, list?: "voters" | "learners"): void {
-    const { confState } = this.configuration;
-    const known = list === undefined ? memberIds(confState).has(id) : confState[list].includes(id);
-    if (known) return;
-    const what = list === "voters" ? "voter" : list === "learners" ? "learner" : "member";
-    throw new LogboomError("BAD_INPUT", `node ${id} is no ${what} of the configuration known here`);
   }
 }
 

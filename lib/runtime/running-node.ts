@@ -5,7 +5,7 @@
  */
 import type { Cancel } from "../base/clock.js";
 import { createEmitter, type Emitter } from "../base/emitter.js";
-import { LogboomError } from "../base/errors.js";
+import { LogboomError, type Outcome } from "../base/errors.js";
 import type { BasicStatus } from "../core/raw-node.js";
 import { type NodeId, noNode, type SnapshotMetadata, type SoftState } from "../core/types.js";
 import type { Loaded } from "../storage/storage.js";
@@ -14,7 +14,7 @@ import { BareNode, type BareNodeOptions } from "./bare-node.js";
 import { closeEach } from "./closing.js";
 import { Conditions } from "./conditions.js";
 import { Contacts } from "./contacts.js";
-import { foundCluster, isEmpty } from "./founding.js";
+import { isEmpty } from "./founding.js";
 import { packFrame, requestFrame } from "./frames.js";
 import { Guards } from "./guards.js";
 import { Life } from "./life.js";
@@ -24,6 +24,7 @@ import { MemberedMachine } from "./membered-machine.js";
 import { type Configuration, memberIds } from "./members.js";
 import type { MetricName } from "./metrics.js";
 import { memberEvents, type NodeEvent } from "./node-events.js";
+import { foundWith } from "./node-founding.js";
 import {
   type Bootstrap,
   bootstrapState,
@@ -61,7 +62,7 @@ export class RunningNode<Result> {
     try {
       let loaded = await options.store.storage.load();
       if (isEmpty(loaded) && options.bootstrap !== undefined) {
-        loaded = await node.#found(options.bootstrap);
+        loaded = await foundWith(options, node.#machine, options.bootstrap);
       }
       await node.#run(loaded);
     } catch (error) {
@@ -192,14 +193,18 @@ export class RunningNode<Result> {
   }
 
   /** Resolves when `holds`, which is looked at whenever something has happened. */
-  async until(holds: () => boolean, signal: AbortSignal | undefined): Promise<void> {
-    this.#life.check(signal, "unknown");
-    return await this.#conditions.wait(holds, signal);
+  async until(
+    holds: () => boolean,
+    signal: AbortSignal | undefined,
+    outcome: Outcome = "unknown",
+  ): Promise<void> {
+    this.#life.check(signal, outcome);
+    return await this.#conditions.wait(holds, signal, outcome);
   }
 
   async snapshot(): Promise<SnapshotMetadata | undefined> {
     this.#life.check(undefined);
-    await this.until(() => !this.#bare.snapshots.taking, undefined);
+    await this.until(() => !this.#bare.snapshots.taking, undefined, "none");
     const taken = await this.#bare.snapshot();
     this.#life.check(undefined, "unknown");
     return taken;
@@ -220,7 +225,7 @@ export class RunningNode<Result> {
     }
     await this.#bare.close();
     try {
-      await this.#run(await this.#found(bootstrap));
+      await this.#run(await foundWith(this.#options, this.#machine, bootstrap));
     } catch (error) {
       this.#failed(error);
       throw error;
@@ -235,7 +240,7 @@ export class RunningNode<Result> {
   /** Everything is closed, whatever of it fails; the first failure is passed on. */
   async #close(): Promise<void> {
     this.#life.close();
-    this.#endRequests(closed("unknown"), closed("none"));
+    this.#endRequests(closed);
     this.#gauges();
     this.guards.close(closed("unknown"));
     this.#announcer.close();
@@ -264,8 +269,8 @@ export class RunningNode<Result> {
     );
   }
 
-  #endRequests(error: LogboomError, untouched: LogboomError): void {
-    this.requests.close(error, untouched);
+  #endRequests(error: (outcome: Outcome) => LogboomError): void {
+    this.requests.close(error("unknown"), error("none"));
     this.#conditions.close(error);
   }
 
@@ -276,12 +281,6 @@ export class RunningNode<Result> {
     this.#configured();
     this.#bare.start();
     if (this.#life.halt !== undefined) throw causeOf(this.#life.halt);
-  }
-
-  async #found(bootstrap: Bootstrap): Promise<Loaded> {
-    const confState = bootstrapState(bootstrap, this.#options.id);
-    const body = this.#machine.found(bootstrap.addresses ?? new Map());
-    return await foundCluster(this.#options.store, confState, noNode, body);
   }
 
   #bareOptions(): BareNodeOptions<Result> {
@@ -381,7 +380,7 @@ export class RunningNode<Result> {
     const stopped = this.#life.stop(error);
     if (stopped === undefined) return;
     this.#options.logger.error({ err: error }, "the node has stopped");
-    this.#endRequests(stopped, halted(error, "none"));
+    this.#endRequests((outcome) => halted(error, outcome));
     this.guards.close(stopped);
     if (this.#bare === undefined) return;
     const halt = { error: stopped, status: this.status(), log: this.#lines.last };

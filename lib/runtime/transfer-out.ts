@@ -129,9 +129,10 @@ export class TransferOut {
     stream: number,
     frame: Extract<TransferFrame, { type: "chunk" | "end" }>,
   ): Promise<boolean> {
-    const offset = frame.type === "chunk" ? frame.offset : 0;
+    // The end waits for the last chunk's confirmation: it is quick, and to overtake that chunk would have it asked for again.
+    const upTo = frame.type === "chunk" ? frame.offset - windowBytes + 1 : frame.length;
     while (!this.#superseded(stream)) {
-      if (offset - this.#stored >= windowBytes) await this.#news();
+      if (this.#stored < upTo) await this.#news();
       else if (this.#options.send(this.#options.to, frame)) return true;
       else await this.#news(fullMs);
     }

@@ -111,6 +111,12 @@ const faults: Readonly<Record<FaultKind, CarryOut>> = {
       for (const b of arena.nodes)
         if (a !== b && a !== node && b !== node) cutFor(arena, a.id, b.id, ms);
   },
+  // Whatever it hears and says is late: a busy machine, or one far away.
+  slowPeer(arena, node, { ms }) {
+    const { id } = node;
+    arena.network.lag(id, 20 + ms / 8);
+    arena.after(2 * ms, () => arena.network.lag(id, 0));
+  },
   // Both ends dial at once: for a while there are two channels, of which one will stay.
   glare(arena, node, { ms, draws }) {
     for (const other of arena.nodes) {

@@ -60,6 +60,8 @@ export class SimNetwork {
   readonly #queue: EventQueue;
   readonly #events: NetworkEvents;
   readonly #links = new Map<number, Link>();
+  /** Milliseconds by which a peer is late. */
+  readonly #lags = new Map<NodeId, number>();
   /** No faults any more but cuts. */
   calm = false;
 
@@ -116,6 +118,11 @@ export class SimNetwork {
     this.#link(a, b).generation++;
     this.#link(b, a).generation++;
     this.#events.rebuilt?.(a, b);
+  }
+
+  /** What `id` sends and hears is late by `ms` from now on. */
+  lag(id: NodeId, ms: number): void {
+    this.#lags.set(id, ms);
   }
 
   /** Both ends dial at once: two channels carry frames for `ms`, one of them stays, either may be slower. */
@@ -194,13 +201,17 @@ export class SimNetwork {
   }
 
   #later(link: Link, frame: Frame, ms: number): void {
-    let delay = ms;
+    let delay = this.calm ? ms : ms + this.#lagOf(frame.from) + this.#lagOf(frame.to);
     if (this.#options.model === "channel") {
-      const at = Math.max(this.#queue.now + ms, link.free[frame.lane]);
+      const at = Math.max(this.#queue.now + delay, link.free[frame.lane]);
       link.free[frame.lane] = at;
       delay = at - this.#queue.now;
     }
     this.#queue.after(delay, () => this.#arrive(link, frame));
+  }
+
+  #lagOf(id: NodeId): number {
+    return this.#lags.get(id) ?? 0;
   }
 
   #arrive(link: Link, frame: Frame): void {

@@ -15,6 +15,7 @@ import type {
   Term,
   Write,
 } from "../core/types.js";
+import { decodeCommand } from "../machines/command.js";
 import type { Applied } from "../machines/replica.js";
 import * as check from "./invariants.js";
 import * as counts from "./invariants-counts.js";
@@ -233,8 +234,15 @@ export class Observer {
     if (index % stateEvery === 0) this.#hashState(node);
   }
 
-  /** I20, at the caller: what was answered is what the replicas made of that entry. */
-  answered(node: ObservedNode, outcome: Applied, index: Index): void {
+  /** I20, at the caller: what was answered is what the replicas made of that entry, and the entry was this command. */
+  answered(node: ObservedNode, command: Uint8Array, outcome: Applied, index: Index): void {
+    const { client, sequence } = decodeCommand(command);
+    const other =
+      outcome.kind === "malformed" || outcome.client !== client || outcome.sequence !== sequence;
+    if (other) {
+      const text = `node ${node.id} answered command ${client}/${sequence} with another's outcome, of entry ${index}`;
+      throw new Violation("I20", text);
+    }
     check.equalStates(this.ledger, "outcomes", node.id, index, hashValue(withoutCause(outcome)));
   }
 

@@ -33,7 +33,7 @@ export class RuntimeNode implements SimPeer {
   core: RawNode | undefined;
   wallOffset = 0;
   readonly failed = false;
-  /** The next opening is told what the last one had acknowledged. */
+  /** Openings are told what the last one had acknowledged, until one has loaded its log. */
   knowsWhatItHad = false;
   readonly #world: RuntimeWorld;
   readonly #observer: Observer;
@@ -44,6 +44,8 @@ export class RuntimeNode implements SimPeer {
   #transport: SimTransport | undefined;
   #machine: WatchedMachine;
   #frozenUntil = 0;
+  /** Lets the first of two processes hear. */
+  #first: ((from: NodeId, frame: Uint8Array) => void) | undefined;
 
   constructor(slot: number, id: NodeId, world: RuntimeWorld, random: Random) {
     this.slot = slot;
@@ -103,6 +105,10 @@ export class RuntimeNode implements SimPeer {
     const watch = machineWatch(this, this.#world);
     this.#machine = new WatchedMachine(this.#world.machine, () => (current() ? watch : undefined));
     this.#world.log(this, "start");
+    if (!this.medium.mayOpen()) {
+      this.#world.storeLost(this);
+      return;
+    }
     void this.#open(process, current).catch((error) => {
       if (current()) this.#stopped(error);
     });
@@ -111,7 +117,7 @@ export class RuntimeNode implements SimPeer {
   crash(survives: number): void {
     if (!this.running) return;
     const { medium } = this;
-    if (this.leads && medium.underWay.length > 0)
+    if (this.leads && medium.underWay.size > 0)
       this.#observer.sometimes("leader crashed between append and sync");
     this.#world.log(this, "crash");
     this.#world.linked(this, false);
@@ -129,8 +135,8 @@ export class RuntimeNode implements SimPeer {
   }
 
   /**
-   * A second process begins on a copy of the store, or on the store itself, under the same identity. The first one lives on, unheard: the
-   * transports of all peers let only the newest boot of an identity speak.
+   * A second process begins on a copy of the store, or on the store itself, under the same identity. The first one lives on and
+   * hears everything, but is heard no more: the transports of all peers let only the newest boot of an identity speak.
    */
   doubleUp(copy: boolean, ms: number): void {
     const first = this.#process;
@@ -139,15 +145,14 @@ export class RuntimeNode implements SimPeer {
     const { medium } = this;
     const backup = medium.backUp();
     this.#world.linked(this, false);
+    const heard = this.#transport;
+    this.#first = (from, frame) => first.enter(() => heard?.deliver(from, frame));
     this.#process = undefined;
-    this.#raft = undefined;
-    this.#transport = undefined;
-    this.core = undefined;
-    this.life++;
+    this.#letGo();
     if (copy) {
       this.medium = this.#world.makeMedium(this.slot);
       this.medium.flushed = medium.flushed;
-      this.medium.underWay = medium.underWay;
+      for (const begun of medium.underWay) this.medium.underWay.add(begun);
       this.medium.restore(backup);
     }
     this.#world.after(ms, () => {
@@ -200,7 +205,10 @@ export class RuntimeNode implements SimPeer {
         medium,
         id,
         current,
-        loaded: (loaded) => machine.loaded(loaded),
+        loaded: (loaded) => {
+          this.knowsWhatItHad = medium.replaced = false;
+          machine.loaded(loaded);
+        },
         wentBack: () => this.#world.wentBack(id),
         installed: (metadata) => machine.installed(metadata),
         bodyBegun: (metadata) => {
@@ -229,7 +237,11 @@ export class RuntimeNode implements SimPeer {
     this.#raft = raft;
     this.#transport = transport;
     raft.observe((event) => {
-      if (event.type === "halted" && current()) this.#stopped(event.halt.error);
+      if (event.type !== "halted") return;
+      const { error } = event.halt;
+      if (current()) this.#stopped(error);
+      else if (isLogboomError(error.cause) && error.cause.code === "STORAGE_LOCKED")
+        this.#observer.sometimes("the first of two owners was refused");
     });
     this.#world.linked(this, true);
   }
@@ -237,7 +249,6 @@ export class RuntimeNode implements SimPeer {
   #openOptions(): StoreOpenOptions {
     const { acknowledged } = this.medium;
     const told = this.knowsWhatItHad && acknowledged !== undefined;
-    this.knowsWhatItHad = false;
     return told ? { notBelow: acknowledged } : {};
   }
 
@@ -280,6 +291,7 @@ export class RuntimeNode implements SimPeer {
   // — input —
 
   receive(from: NodeId, frame: Uint8Array): void {
+    this.#first?.(from, frame);
     const transport = this.#transport;
     this.#process?.enter(() => transport?.deliver(from, frame));
   }
@@ -293,7 +305,7 @@ export class RuntimeNode implements SimPeer {
   submit(command: Uint8Array): boolean {
     return this.#ask(
       (raft) => raft.propose(command),
-      ({ index, result }) => this.#observer.answered(this, result, index),
+      ({ index, result }) => this.#observer.answered(this, command, result, index),
     );
   }
 
@@ -312,8 +324,11 @@ export class RuntimeNode implements SimPeer {
     );
   }
 
-  proposeChange({ changes }: ConfChangeV2): boolean {
-    if (changes.length === 0) return false;
+  proposeChange(change: ConfChangeV2): boolean {
+    const { changes, transition } = change;
+    // A joint configuration that somebody must ask to leave is the core's alone.
+    if (changes.length === 0 || transition === "jointExplicit")
+      return this.core?.proposeConfChange(change).accepted === true;
     const members = changes.map(({ nodeId: id, type }): MemberChange => {
       if (type === "ConfChangeRemoveNode") return { id, becomes: "removed" };
       return { id, becomes: type === "ConfChangeAddNode" ? "voter" : "learner" };

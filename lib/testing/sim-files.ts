@@ -18,15 +18,17 @@ const partOfWrite = 0.5;
 
 export class SimFiles extends SimMedium {
   #disk: MemoryDisk = createMemoryDisk();
-  #owner: SimProcess | undefined;
+  /** Of the latest opening. */
+  #owner: object | undefined;
   /** The file whose flush lied. */
   #lied: DirectoryFile | undefined;
 
   async open(process: SimProcess, options: StoreOpenOptions): Promise<OpenedStore> {
-    this.#owner = process;
+    const owner = {};
+    this.#owner = owner;
     const { random, segmentBytes } = this.options;
     return await openWalStore(
-      this.#directory(process, this.#disk.directory),
+      this.#directory(process, owner, this.#disk.directory),
       { segmentBytes, segmentsKept: 2 },
       {
         ...options,
@@ -73,9 +75,15 @@ export class SimFiles extends SimMedium {
 
   // — calls —
 
-  async #call<T>(process: SimProcess, kind: DiskCall, run: () => Promise<T>): Promise<T> {
+  /** @param half  what a call that fails may have done all the same */
+  async #call<T>(
+    process: SimProcess,
+    kind: DiskCall,
+    run: () => Promise<T>,
+    half: () => Promise<void> = async () => {},
+  ): Promise<T> {
     const { random, meanMs } = this.options;
-    if ((kind === "write" || kind === "sync") && this.failNext) await this.#fail(process);
+    if ((kind === "write" || kind === "sync") && this.failNext) await this.#fail(process, half);
     const mean = meanMs * partOfWrite;
     const ms = (mean === 0 ? 0 : exponential(random, mean)) + this.slowMs * partOfWrite;
     if (ms === 0) return await run();
@@ -85,15 +93,16 @@ export class SimFiles extends SimMedium {
     return early ? (done as T) : await run();
   }
 
-  async #fail(process: SimProcess): Promise<never> {
+  async #fail(process: SimProcess, half: () => Promise<void>): Promise<never> {
     this.failNext = false;
     this.failing = true;
+    if (chance(this.options.random, 0.5)) await half();
     await new Promise<void>((resolve) => process.after(1, resolve));
     const code = this.options.random.below(2) === 0 ? "EIO" : "ENOSPC";
     throw Object.assign(new Error(`${code}: as the system says it`), { code });
   }
 
-  #directory(process: SimProcess, inner: Directory): Directory {
+  #directory(process: SimProcess, owner: object, inner: Directory): Directory {
     const call = <T>(kind: DiskCall, run: () => Promise<T>): Promise<T> =>
       this.#call(process, kind, run);
     return {
@@ -105,7 +114,7 @@ export class SimFiles extends SimMedium {
       rename: (from, to) => call("rename", () => inner.rename(from, to)),
       remove: (path) => call("remove", () => inner.remove(path)),
       sync: (path) => call("syncFolder", () => inner.sync(path)),
-      owned: () => this.#owner === process,
+      owned: () => this.#owner === owner,
     };
   }
 
@@ -113,7 +122,13 @@ export class SimFiles extends SimMedium {
     const isLog = path.endsWith(".wal");
     return {
       ...inner,
-      write: (at, bytes) => this.#call(process, "write", () => inner.write(at, bytes)),
+      write: (at, bytes) =>
+        this.#call(
+          process,
+          "write",
+          () => inner.write(at, bytes),
+          () => inner.write(at, bytes.subarray(0, bytes.length >> 1)),
+        ),
       truncate: (size) => this.#call(process, "truncate", () => inner.truncate(size)),
       sync: () => this.#call(process, "sync", () => this.#sync(inner, isLog)),
     };

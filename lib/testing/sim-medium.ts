@@ -40,12 +40,16 @@ export abstract class SimMedium implements SimStorage {
   suspect: Suspicion | undefined;
   /** By an older copy, and whoever opens it knows better: it is to be refused. */
   replaced = false;
+  /** Somebody has begun to open it since. */
+  #shown = false;
   /** There may be damage that no opening comes by. */
   rotten = false;
   /** A failure was reported to the process that has it open. */
   failing = false;
   /** Of each write that was begun and not acknowledged, from where on it may have replaced entries. */
-  underWay: Index[] = [];
+  readonly underWay: Set<{ readonly freeFrom: Index }> = new Set();
+  /** Times that its log was read from the start. */
+  openings = 0;
   /** What the last opening had acknowledged when it ended, for the next one. */
   acknowledged: Acknowledged | undefined;
   /** What it holds for certain. */
@@ -59,6 +63,16 @@ export abstract class SimMedium implements SimStorage {
 
   constructor(options: MediumOptions) {
     this.options = options;
+  }
+
+  /**
+   * Whether an opening may be tried. One that was cut short has raised the boot counter, and the next cannot tell what lies in between
+   * (docs/TRACK-RECORD.md): then a store that was put back is given up.
+   */
+  mayOpen(): boolean {
+    const tried = this.replaced && this.#shown;
+    this.#shown = this.replaced;
+    return !tried;
   }
 
   /** Opens the store for `process`; whoever had it has it no more. */

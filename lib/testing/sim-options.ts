@@ -95,9 +95,10 @@ export const faultKinds = [
   "forgetLeader",
   "requestSnapshot",
 ] as const;
-/** Drawn apart from those above, so that a seed's other faults stay what they were. All but the first are of real stores. */
+/** Drawn apart from those above, so that a seed's other faults stay what they were. All but the first two are of real stores. */
 export const laterFaultKinds = [
   "glare",
+  "slowPeer",
   "rollBack",
   "clone",
   "lyingFlush",

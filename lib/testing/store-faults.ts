@@ -10,7 +10,7 @@ import { Image } from "./record-disk.js";
 import { RuntimeNode } from "./runtime-node.js";
 import type { laterFaultKinds } from "./sim-options.js";
 
-type StoreFault = Exclude<(typeof laterFaultKinds)[number], "glare">;
+type StoreFault = Exclude<(typeof laterFaultKinds)[number], "glare" | "slowPeer">;
 
 export const storeFaults: Readonly<Record<StoreFault, CarryOut>> = {
   rollBack: (arena, node, { ms, draws }) =>
@@ -20,9 +20,14 @@ export const storeFaults: Readonly<Record<StoreFault, CarryOut>> = {
       // Who is heard no more must not be needed; without generations nobody keeps the two apart.
       const allowed = arena.options.network.generations && isExpendable(arena, node);
       if (!allowed || node.frozen || node.core === undefined) return;
-      const copy = arena.options.environment === "files" || (draws[0] ?? 0) % 2 === 0;
+      const copy = arena.options.environment === "files" || (draws[0] ?? 0) % 4 === 0;
       arena.sometimes(copy ? "store cloned" : "store opened twice");
       real.doubleUp(copy, ms);
+      // What the two may have done to one store shows when it is opened again.
+      const { medium } = real;
+      arena.after(ms, () => {
+        if (!copy && real.medium === medium && !arena.network.calm) goDown(arena, real, 1, ms / 4);
+      });
     }),
   lyingFlush: (arena, node, { ms }) =>
     withStore(node, (real) => {

@@ -34,7 +34,9 @@ export interface StoreWatch {
 export function watchStore(store: OpenedStore, watch: StoreWatch): OpenedStore {
   const { medium } = watch;
   const { storage, snapshots } = store;
-  /** Runs one change of the log, and keeps the account. */
+  let opening = 0;
+  /** No later opening has read the store: what we write now, it may find. */
+  const latest = (): boolean => medium.openings === opening;
   const account = async (work: Promise<void>, done: (image: Image) => void): Promise<void> => {
     await work;
     if (!watch.current()) return;
@@ -46,6 +48,7 @@ export function watchStore(store: OpenedStore, watch: StoreWatch): OpenedStore {
     storage: {
       async load() {
         const loaded = await storage.load();
+        opening = ++medium.openings;
         watch.check(() => {
           medium.flushed = checkLoaded(watch, loaded);
           watch.loaded(loaded);
@@ -54,11 +57,14 @@ export function watchStore(store: OpenedStore, watch: StoreWatch): OpenedStore {
         return loaded;
       },
       async append(write) {
+        const begun = { freeFrom: freeFrom(write) };
         const work = storage.append(write);
-        medium.underWay.push(freeFrom(write));
-        medium.acknowledged = store.acknowledged();
+        if (latest()) {
+          medium.underWay.add(begun);
+          medium.acknowledged = store.acknowledged();
+        }
         await account(work, (image) => {
-          medium.underWay.shift();
+          medium.underWay.delete(begun);
           image.write(write);
           if (write.snapshot !== undefined) watch.installed(write.snapshot.metadata);
         });
@@ -88,7 +94,8 @@ function freeFrom({ entries, snapshot }: StorageWrite): Index {
 /** What the store gives back, held against what it acknowledged and against everything that was ever written. */
 function checkLoaded({ ledger, medium, id, wentBack }: StoreWatch, loaded: Loaded): Image {
   const image = imageOf(loaded);
-  const lost = lacking(medium.flushed, image, Math.min(...medium.underWay, Infinity));
+  const begun = [...medium.underWay].map(({ freeFrom }) => freeFrom);
+  const lost = lacking(medium.flushed, image, Math.min(...begun, Number.POSITIVE_INFINITY));
   if (lost === undefined) medium.suspect = undefined;
   else {
     const why = medium.suspect;
@@ -96,7 +103,7 @@ function checkLoaded({ ledger, medium, id, wentBack }: StoreWatch, loaded: Loade
     ledger.note(`a store went back, unnoticed, by ${why}`);
     wentBack();
   }
-  medium.underWay = [];
+  medium.underWay.clear();
   for (const entry of loaded.entries) {
     const known = ledger.known(entry.index, entry.term)?.entry;
     demand(

@@ -1,6 +1,7 @@
 /**
  * RaftNodes in one process: real cores, stores in memory, a network that can be cut, and a clock that moves when the test says so.
  */
+import type { Clock } from "../../lib/base/clock.js";
 import { LogboomError } from "../../lib/base/errors.js";
 import { seededRandom } from "../../lib/base/random.js";
 import type { NodeId } from "../../lib/core/types.js";
@@ -118,7 +119,13 @@ export async function settle(): Promise<void> {
 
 export async function openCluster(
   voters: readonly NodeId[],
-  options: Partial<MemoryNetworkOptions> & { readonly change?: NodeChange } = {},
+  options: Partial<MemoryNetworkOptions> & {
+    readonly change?: NodeChange;
+    /** The same, made anew for each opening. */
+    readonly open?: (id: NodeId) => NodeChange;
+    /** What a node's transport is put behind. */
+    readonly link?: (transport: Transport, clock: Clock) => Transport;
+  } = {},
 ): Promise<TestCluster> {
   const clock = trackingClock();
   const network = createMemoryNetwork({
@@ -156,13 +163,15 @@ export async function openCluster(
         ...rest
       } = {
         ...options.change,
+        ...options.open?.(id),
         ...change,
       };
       const machine = journal ?? new Journal();
+      const link = options.link ?? ((transport: Transport) => transport);
       const node = await RaftNode.open<number>({
         id,
         store: wrap(await openMemoryStore({ medium: medium(id) })),
-        transport: tampered(network.open(id)),
+        transport: link(tampered(network.open(id)), clock.untracked),
         machine,
         clock,
         random: seededRandom(id),

@@ -1,13 +1,15 @@
 /** Replicas over real files and the platform's clock: what differs is found and mended, an upgrade survives its restarts. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, open as openFile, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { LogboomError } from "../../lib/base/errors.js";
 import { seededRandom } from "../../lib/base/random.js";
 import type { NodeEvent, NodeEventType } from "../../lib/runtime/node-events.js";
 import { RaftNode } from "../../lib/runtime/raft-node.js";
 import { systemClock } from "../../lib/runtime/system-clock.js";
 import { openFileStore } from "../../lib/storage/file.js";
+import type { OpenedStore } from "../../lib/storage/storage.js";
 import { createMemoryNetwork, type MemoryNetwork } from "../../lib/transport/memory.js";
 import { bytes } from "./cluster.js";
 import { Ledger } from "./ledger.js";
@@ -25,14 +27,20 @@ afterEach(async () => {
   await rm(directory, { recursive: true });
 });
 
-async function open(id: number, version = 1): Promise<void> {
+interface Opening {
+  readonly folder?: string;
+  readonly wrap?: (store: OpenedStore) => OpenedStore;
+}
+
+async function open(id: number, version = 1, opening: Opening = {}): Promise<void> {
+  const { folder = String(id), wrap = (store) => store } = opening;
   const ledger = new Ledger(version);
   const node = await RaftNode.open<number>({
     id,
-    store: await openFileStore({ directory: join(directory, String(id)) }),
+    store: wrap(await openFileStore({ directory: join(directory, folder) })),
     transport: network.open(id),
     machine: ledger,
-    bootstrap: { voters: [1, 2, 3] },
+    ...(id > 3 ? {} : { bootstrap: { voters: [1, 2, 3] } }),
     // A busy machine's disk must not cost leaders their place.
     timing: { tickMs: 50, heartbeatTicks: 2, electionTicks: 20 },
     snapshotPolicy: { entries: 20, bytes: 1 << 20, trailingEntries: 5 },
@@ -128,4 +136,83 @@ it("a rolling upgrade activates the new version once, and every later start begi
   await expect(open(2, 1)).rejects.toMatchObject({ code: "UPGRADE_NEEDED" });
   // What failed to open has let go of its files.
   await open(2, 2);
+});
+
+const bodies = async (folder: string): Promise<string[]> =>
+  (await readdir(join(directory, folder), { recursive: true })).filter((name) => /tmp$/.test(name));
+
+it("a follower that is killed while a snapshot comes in begins anew, and leaves nothing of it behind", async () => {
+  for (const id of [1, 2, 3]) await open(id);
+  const { node } = get(1);
+  await node.readIndex();
+  for (let i = 0; i < 25; i++) await node.propose(new Uint8Array(50_000).fill(97 + i));
+  let pieces = 0;
+  await open(4, 1, {
+    wrap: (store) => ({
+      ...store,
+      snapshots: {
+        ...store.snapshots,
+        async write(metadata) {
+          const sink = await store.snapshots.write(metadata);
+          return {
+            ...sink,
+            async write(piece) {
+              await sink.write(piece);
+              // The disk as it is now is what a killed process leaves.
+              pieces += 1;
+              if (pieces < 4) return;
+              const filter = (name: string): boolean => !name.includes("lock");
+              await cp(join(directory, "4"), join(directory, "killed"), {
+                recursive: true,
+                filter,
+              });
+              // And this one is no more heard of.
+              throw new LogboomError("STORAGE_FAILED", "killed");
+            },
+          };
+        },
+      },
+    }),
+  });
+  const killed = next(4, "halted");
+  await node.addLearner(4);
+  await killed;
+  await close(4);
+  expect(await bodies("killed")).toHaveLength(1);
+  await open(4, 1, { folder: "killed" });
+  expect(get(4).ledger.rows).toEqual([]);
+  expect(await bodies("killed")).toEqual([]);
+  await get(4).node.readIndex();
+  expect(get(4).ledger.rows).toEqual(get(1).ledger.rows);
+});
+
+it("a snapshot that is damaged on disk is not what a node starts from: an older one is; without any it says so", async () => {
+  for (const id of [1, 2, 3]) await open(id);
+  await write(0, 30);
+  await get(3).node.snapshot();
+  await write(30, 60);
+  await get(3).node.snapshot();
+  await write(60, 62);
+  await close(3);
+  const folder = join(directory, "3");
+  const damage = async (name: string): Promise<void> => {
+    const file = await openFile(join(folder, name), "r+");
+    const { size } = await file.stat();
+    await file.write(Uint8Array.of(0xff), 0, 1, size - 3);
+    await file.close();
+  };
+  const snapshots = async (): Promise<string[]> =>
+    (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(".snap")).sort();
+  const before = await snapshots();
+  expect(before).toHaveLength(2);
+  await damage(before[1] as string);
+  await open(3);
+  await get(3).node.readIndex();
+  expect(get(3).ledger.texts).toEqual(Array.from({ length: 62 }, (_, i) => `c${i}`));
+  await close(3);
+  for (const name of await snapshots()) await damage(name);
+  await expect(open(3)).rejects.toMatchObject({ code: "STORAGE_FAILED" });
+  await write(62, 64);
+  await get(2).node.readIndex();
+  expect(get(2).ledger.rows).toHaveLength(64);
 });

@@ -325,6 +325,21 @@ describe("leadership", () => {
   });
 });
 
+it("waiting for a leader can be given up, and ends with its node: nothing had begun", async () => {
+  cluster = await openCluster([]);
+  const { node } = await cluster.open(1);
+  const abort = new AbortController();
+  const waiting = node.waitForLeader({ signal: abort.signal });
+  abort.abort();
+  await expect(waiting).rejects.toMatchObject({ code: "ABORTED", outcome: "none" });
+  const ended = expect(node.waitForLeader()).rejects.toMatchObject({
+    code: "CLOSED",
+    outcome: "none",
+  });
+  await cluster.close(1);
+  await ended;
+});
+
 describe("the end", () => {
   it("settles everything that is open", async () => {
     const { node } = await (await three()).leader();

@@ -1,9 +1,11 @@
 /** Snapshots: taken, streamed to followers, broken off and resumed; backups, recovery, and machines of other kinds. */
 import { afterEach, describe, expect, it } from "vitest";
+import { hasState, readConfiguration } from "../../lib/runtime/looking-in.js";
 import { recoverCluster } from "../../lib/runtime/recover.js";
 import type { AppliedEntry, StateMachine } from "../../lib/runtime/state-machine.js";
 import { openMemoryStore } from "../../lib/storage/memory.js";
 import type { OpenedStore } from "../../lib/storage/storage.js";
+import { breakingStore } from "./breaking-store.js";
 import { bytes, Journal, type NodeChange, openCluster, type TestCluster } from "./cluster.js";
 
 let cluster: TestCluster;
@@ -224,6 +226,63 @@ describe("beginning and ending", () => {
     });
   });
 
+  it("a node that is not named in a beginning does not make it, opened or live", async () => {
+    cluster = await openCluster([]);
+    await expect(cluster.open(5, { bootstrap: { voters: [2, 3] } })).rejects.toMatchObject({
+      code: "BAD_CONFIG",
+      message: expect.stringContaining("name this node (5)"),
+    });
+    const { node } = await cluster.open(1);
+    await expect(node.bootstrap({ voters: [2, 3] })).rejects.toMatchObject({ code: "BAD_CONFIG" });
+    await cluster.settled(node.bootstrap({ voters: [2], learners: [1] }));
+    expect(node.configuration.confState).toMatchObject({ voters: [2], learners: [1] });
+  });
+
+  it("a live beginning whose store fails halts its node, which says so", async () => {
+    cluster = await openCluster([]);
+    const { node } = await cluster.open(1, { wrap: breakingStore(["append", 1]).wrap });
+    await expect(node.bootstrap({ voters: [1] })).rejects.toMatchObject({ code: "STORAGE_FAILED" });
+    expect(node.status().halted).toBe(true);
+    await expect(node.propose(bytes("a"))).rejects.toMatchObject({ code: "HALTED" });
+  });
+
+  it("a store tells, while no node runs on it, whether it has a past and who its members were", async () => {
+    cluster = await openCluster([]);
+    const opened = () => openMemoryStore({ medium: cluster.medium(1) });
+    expect(await hasState(await opened())).toBe(false);
+    expect(await readConfiguration(await opened())).toBeUndefined();
+    const { node } = await cluster.open(1, {
+      bootstrap: { voters: [1], addresses: new Map([[1, "a:1"]]) },
+    });
+    await cluster.settled(node.propose(bytes("a")));
+    await cluster.settled(node.snapshot());
+    await cluster.settled(node.addLearner(2, "b:2"));
+    await cluster.settled(node.setAddress(1, "c:3"));
+    const { configuration } = node;
+    await cluster.close(1);
+    expect(await hasState(await opened())).toBe(true);
+    expect(await readConfiguration(await opened())).toEqual(configuration);
+    expect(configuration.confState.learners).toEqual([2]);
+    expect([...configuration.addresses.values()]).toEqual(["c:3", "b:2"]);
+    // Looking in changes nothing.
+    const again = await cluster.open(1);
+    expect((await cluster.settled(again.node.propose(bytes("b")))).result).toBe(2);
+  });
+
+  it("a survivor keeps what a backup in its log had restored", async () => {
+    await three();
+    await write(3);
+    const { node } = await cluster.leader();
+    await cluster.settled(node.restore(bytes(JSON.stringify(["restored"]))));
+    await cluster.settled(node.propose(bytes("after")));
+    await cluster.until(sameEverywhere);
+    for (const id of [1, 2, 3]) await cluster.close(id);
+    const machine = new Journal();
+    const store = await openMemoryStore({ medium: cluster.medium(1) });
+    await recoverCluster({ id: 1, store, machine });
+    expect(machine.commands).toEqual(["restored", "after"]);
+  });
+
   it.each([
     ["no voter", { voters: [] }],
     ["a voter twice", { voters: [1, 1] }],
@@ -255,6 +314,33 @@ describe("a machine", () => {
     const { node } = await cluster.open(1);
     await cluster.settled(node.propose(bytes("next")));
     expect(machine.commands).toEqual(["0", "1", "2", "3", "4", "next"]);
+  });
+
+  it("that keeps its own state keeps what stands beside it too: addresses, times, its version", async () => {
+    const machine = Object.assign(new Durable(), { version: 2 });
+    cluster = await openCluster([]);
+    const addresses = new Map([[1, "a:1"]]);
+    const { node } = await cluster.open(1, {
+      journal: machine,
+      bootstrap: { voters: [1], addresses },
+    });
+    await write(2);
+    await cluster.pass(500);
+    await cluster.settled(node.snapshot());
+    await write(2);
+    await cluster.settled(node.addLearner(2, "b:2"));
+    const before = node.status();
+    expect(before.logTime).toBeGreaterThan(400);
+    // Once from a snapshot and the log after it, of which the machine knows everything.
+    await cluster.close(1);
+    const again = await cluster.open(1, { journal: machine });
+    await cluster.until(() => again.node.status().applied >= before.applied);
+    const after = again.node.status();
+    expect([...after.configuration.addresses.values()]).toEqual(["a:1", "b:2"]);
+    expect(after.configuration.index).toBe(before.configuration.index);
+    expect(after.machineVersion).toBe(2);
+    expect(after.logTime).toBe(before.logTime);
+    expect(machine.commands).toHaveLength(4);
   });
 
   it("that takes batches gets them, with a result for each", async () => {
