@@ -525,6 +525,15 @@ describe("snapshots, disks and bounds", () => {
     breaks("I35", () => upkeep.installMovesForward(1, 6, metadata));
   });
 
+  it("I36: a store gives back what nobody wrote", () => {
+    const { ledger } = follower(1, 3);
+    ledger.learn(entry(2, 2), 1);
+    check.storedWasWritten(ledger, 1, entry(2, 2));
+    breaks("I36", () => check.storedWasWritten(ledger, 1, entry(2, 3)));
+    breaks("I36", () => check.storedWasWritten(ledger, 1, entry(2, 2, [9])));
+    breaks("I36", () => check.storedWasWritten(ledger, 1, entry(3, 2)));
+  });
+
   it("I37: a word after the disk failed", () => {
     upkeep.silentAfterFailure(1, false);
     breaks("I37", () => upkeep.silentAfterFailure(1, true));
