@@ -289,15 +289,14 @@ export class WalLog {
   /** Writes the mark, unless the log is another owner's by now: it would speak of what that one may have cut off. */
   private note(): void {
     const { unnoted } = this;
+    const { directory, lifeline } = this.setup;
     this.unnoted = undefined;
-    if (unnoted === undefined || this.setup.lifeline.broken || !this.setup.directory.owned())
-      return;
+    // Also when a later write has failed: what was flushed before it was flushed.
+    if (unnoted === undefined || !directory.owned()) return;
     try {
       this.mark.note(0, encodeMark(unnoted));
     } catch (error) {
-      this.setup.lifeline.fail(
-        storageFailed(`${this.setup.directory.name}: writing failed`, error),
-      );
+      lifeline.fail(storageFailed(`${directory.name}: writing failed`, error));
     }
   }
 
