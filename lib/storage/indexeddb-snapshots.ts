@@ -58,6 +58,7 @@ export async function openSnapshots(connection: Connection): Promise<IndexedDbSn
   };
   /** A body that takes another's place: the older one goes, but what was named stays so. */
   const replace = async (stores: Stores, added: Stored): Promise<Stored> => {
+    await turn(stores);
     const before = find(added.metadata);
     const kept = { ...added, named: added.named || before?.named === true };
     if (before !== undefined) await erase(stores, before.id);
@@ -112,6 +113,7 @@ export async function openSnapshots(connection: Connection): Promise<IndexedDbSn
         const kept = await replace(stores, { ...sums, metadata, named: true });
         return () => remember(kept);
       }
+      await turn(stores);
       const found = find(metadata);
       if (found === undefined) throw noBody(metadata);
       const kept = { ...found, metadata, named: true };
@@ -120,6 +122,14 @@ export async function openSnapshots(connection: Connection): Promise<IndexedDbSn
     },
   };
   return opened;
+}
+
+/**
+ * Waits until a transaction really runs: those before it have then been remembered. The same snapshot may be on its way in from a leader
+ * while our own is named, and who looked it up before its turn would name a body that is gone.
+ */
+async function turn(stores: Stores): Promise<void> {
+  await stores.objectStore("snapshots").getAllKeys(null, 1);
 }
 
 async function readRecords(connection: Connection): Promise<Stored[]> {

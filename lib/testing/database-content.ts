@@ -94,6 +94,10 @@ export class Content {
     return found ? copyValue(rows[at]?.value) : undefined;
   }
 
+  has(store: string, key: Key): boolean {
+    return this.#find(store, key).found;
+  }
+
   /** Keys and values within `range`, ascending. */
   rows(store: string, range: SimKeyRange | undefined, count: number): Row[] {
     const all = this.#rows(store);

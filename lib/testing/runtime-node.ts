@@ -306,6 +306,7 @@ export class RuntimeNode implements SimPeer {
     return this.#ask(
       (raft) => raft.propose(command),
       ({ index, result }) => this.#observer.answered(this, command, result, index),
+      ({ code, reason }) => this.#observer.sometimes(`proposal ended: ${reason ?? code}`),
     );
   }
 

@@ -62,7 +62,7 @@ export class SimDatabases extends SimMedium {
     const { random } = this.options;
     const content = this.#durable?.apart();
     if (content === undefined) return;
-    const found = content.bytesIn(["entries", "chunks"]);
+    const found = content.bytesIn(["log", "chunks"]);
     const bytes = found[random.below(Math.max(1, found.length))];
     if (bytes === undefined) return;
     const at = random.below(bytes.length);

@@ -31,6 +31,8 @@ class Target {
   onerror: Listener | null = null;
   onblocked: Listener | null = null;
   onupgradeneeded: Listener | null = null;
+  oncomplete: Listener | null = null;
+  onabort: Listener | null = null;
   readonly #listeners: { readonly type: string; readonly run: Listener }[] = [];
 
   addEventListener(type: string, run: Listener): void {
@@ -47,6 +49,8 @@ class Target {
     if (type === "success") this.onsuccess?.(event);
     else if (type === "error") this.onerror?.(event);
     else if (type === "upgradeneeded") this.onupgradeneeded?.(event);
+    else if (type === "complete") this.oncomplete?.(event);
+    else if (type === "abort") this.onabort?.(event);
     for (const { type: wanted, run } of [...this.#listeners]) if (wanted === type) run(event);
   }
 }
@@ -237,6 +241,25 @@ export class ObjectStore {
     return this.#ask((transaction) => {
       transaction.change({ store: this.name, key: copyValue(key) as Key, value });
       return key;
+    });
+  }
+
+  add(given: unknown, key: Key): Request {
+    const value = copyValue(given);
+    return this.#ask((transaction) => {
+      if (transaction.content.has(this.name, key)) {
+        throw new DOMException("the key is taken", "ConstraintError");
+      }
+      transaction.change({ store: this.name, key: copyValue(key) as Key, value });
+      return key;
+    });
+  }
+
+  /** Its first step alone. */
+  openCursor(range: SimKeyRange | null, direction: "next" | "prev" = "next"): Request {
+    return this.#ask(({ content }) => {
+      const rows = content.rows(this.name, range ?? undefined, Number.POSITIVE_INFINITY);
+      return rows.at(direction === "next" ? 0 : -1) ?? null;
     });
   }
 

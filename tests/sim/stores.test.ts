@@ -1,8 +1,8 @@
 /** The stores of the simulator: real adapters over simulated media, which must be media as the adapters were promised. */
 import { beforeEach, describe, expect, it, test } from "vitest";
 import { seededRandom } from "../../lib/base/random.js";
-import type { Entry } from "../../lib/core/types.js";
-import type { OpenedStore, StorageWrite } from "../../lib/storage/storage.js";
+import { type Entry, emptyConfState } from "../../lib/core/types.js";
+import type { OpenedStore, SnapshotSink, StorageWrite } from "../../lib/storage/storage.js";
 import { storageConformance } from "../../lib/testing/conformance/storage.js";
 import { Content, SimKeyRange } from "../../lib/testing/database-content.js";
 import { EventQueue } from "../../lib/testing/event-queue.js";
@@ -162,6 +162,32 @@ describe.each(kinds)("%s", (kind) => {
     const refused = world.settled(medium.open(world.process, { notBelow: acknowledged() }));
     await expect(refused).rejects.toMatchObject({ code: "STORE_WENT_BACK" });
     expect(await lastOf(medium)).toBe(1);
+  });
+
+  it("keeps a snapshot's body that arrives once more while the log is cut behind it", async () => {
+    const metadata = { index: 2, term: 1, confState: { ...emptyConfState, voters: [1] } };
+    for (let wait = 0; wait < 12; wait++) {
+      const medium = world.medium(kind);
+      const { storage, snapshots } = await opened(medium);
+      await world.settled(storage.append(write({ entries: [entry(1), entry(2)] })));
+      const body = async (): Promise<SnapshotSink> => {
+        const sink = await snapshots.write(metadata);
+        await sink.write(new Uint8Array([7]));
+        return sink;
+      };
+      const own = await world.settled(body());
+      await world.settled(own.finish());
+      const again = (await world.settled(body())).finish();
+      let left = wait;
+      await world.passes(() => left-- === 0);
+      await world.settled(Promise.all([again, storage.compact(metadata, 1)]));
+      const read = async (): Promise<number[]> => {
+        const bytes: number[] = [];
+        for await (const chunk of snapshots.read(metadata)) bytes.push(...chunk);
+        return bytes;
+      };
+      expect(await world.settled(read())).toEqual([7]);
+    }
   });
 
   it("reports a failure once, and is sound for whoever opens it next", async () => {
