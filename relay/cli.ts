@@ -5,6 +5,7 @@
  * For a web server that exists already, `attachRelay` of `logboom/relay` is the other way in. Not here: TLS, which belongs to
  * whatever stands in front.
  */
+import { statSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { parseArgs } from "node:util";
 import { readNodeDirectory } from "logboom/file";
@@ -98,6 +99,12 @@ async function look(args: string[]): Promise<void> {
   const [directory] = positionals;
   if (directory === undefined || positionals.length > 1) {
     throw new Error(`inspect takes one directory, got ${positionals.length}`);
+  }
+  const found = statSync(directory, { throwIfNoEntry: false });
+  if (found?.isDirectory() !== true) {
+    console.error(found ? `${directory} is no directory` : `there is no directory ${directory}`);
+    process.exitCode = 1;
+    return;
   }
   process.exitCode = await inspect(readNodeDirectory(directory), {
     verify: values.verify,

@@ -10,8 +10,9 @@ import { Reader } from "../base/protobuf.js";
 import { decodeEntry, decodeHardState } from "../codec/raftpb-log.js";
 import { decodeConfChangeV1, decodeConfChangeV2 } from "../core/confchange-codec.js";
 import type { ConfState, Entry, HardState } from "../core/types.js";
-import { type Directory, joinPath } from "../storage/directory.js";
+import { type Directory, joinPath, readFile } from "../storage/directory.js";
 import { parseSnapshotFile } from "../storage/snap.js";
+import { decodeStoreFile, storeFileName } from "../storage/store-file.js";
 import {
   decodeSnapshotMark,
   entryRecord,
@@ -40,6 +41,8 @@ export async function inspect(
     print(`${directory.name}: no log here (looked for *.wal in member/wal, wal and the directory)`);
     return 1;
   }
+  const identity = await checkStoreFile(directory);
+  if (identity !== undefined) print(identity);
   const snap = await findFolder(directory, ["member/snap", "snap"], /\.snap$/);
   const snapshots = snap === undefined ? [] : await readSnapshots(directory, snap);
   const damaged = snapshots.filter(({ damage }) => damage !== undefined);
@@ -55,7 +58,18 @@ export async function inspect(
   }
   if (verify) print(verdict(directory, wal, read, snapshots.length));
   else show(print, dump, read, snapshots);
-  return damaged.length > 0 ? 1 : 0;
+  return damaged.length > 0 || identity !== undefined ? 1 : 0;
+}
+
+/** What is wrong with the file that says who the store is; a data directory of etcd's has none. */
+async function checkStoreFile(directory: Directory): Promise<string | undefined> {
+  if (!(await directory.list("")).includes(storeFileName)) return undefined;
+  try {
+    decodeStoreFile(await readFile(directory, storeFileName));
+    return undefined;
+  } catch (error) {
+    return `${directory.name}/${storeFileName} is damaged: ${(error as Error).message}`;
+  }
 }
 
 interface SnapshotFound {

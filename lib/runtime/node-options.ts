@@ -95,7 +95,7 @@ export type CompleteOptions<Result> = Omit<RaftNodeOptions<Result>, "snapshotPol
   > &
   Reloadable;
 
-/** @throws LogboomError `BAD_CONFIG` naming the option, the rule and the value */
+/** @throws LogboomError `BAD_CONFIG` naming the option, the rule and the value · `STORE_WENT_BACK` */
 export function completeOptions<Result>(options: RaftNodeOptions<Result>): CompleteOptions<Result> {
   const { id, transport, address, bootstrap } = options;
   if (!isNodeId(id)) bad("id", "be an integer in [1, 2^53-1]", id);
@@ -104,6 +104,7 @@ export function completeOptions<Result>(options: RaftNodeOptions<Result>): Compl
   if (bootstrap !== undefined) bootstrapState(bootstrap, id);
   const { version } = options.machine;
   if (version !== undefined) positive("machine.version", version);
+  checkStore(options);
   const timing = options.timing ?? nodeTiming;
   const complete = {
     ...options,
@@ -178,6 +179,14 @@ function checkPolicy(policy: SnapshotPolicy, proposalBytesMax: number): void {
     const rule = `be at least twice proposalBytesMax (${proposalBytesMax})`;
     bad("snapshotPolicy.logBytesMax", rule, logBytesMax);
   }
+}
+
+/** Its id is the node's for good: one whose store lost a part would vote again where it had voted. */
+function checkStore({ id, store }: Pick<RaftNodeOptions<unknown>, "id" | "store">): void {
+  const { replaced } = store.identity;
+  if (replaced === undefined) return;
+  const text = `the store of node ${id} took the place of one that had lost what it acknowledged (${replaced}): remove node ${id} from its cluster, delete the store, and add a node with another id`;
+  throw new LogboomError("STORE_WENT_BACK", text);
 }
 
 /** The configuration a cluster begins with, node `self` among its members. @throws LogboomError `BAD_CONFIG` */

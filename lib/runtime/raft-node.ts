@@ -53,7 +53,8 @@ export class RaftNode<Result> {
   /**
    * Loads the store, restores the machine, begins to apply what the log holds as committed, and takes part.
    *
-   * @throws LogboomError `BAD_CONFIG` (an option against its rule, named with its value; nothing was touched) · after the rest, store and
+   * @throws LogboomError `BAD_CONFIG` (an option against its rule, named with its value; nothing was touched) · `STORE_WENT_BACK` (a part of
+   *         the store was gone: it is a new one, and may not go on under the old id) · after the rest, store and
    *         transport are closed: `STORAGE_FAILED`, `STORAGE_LOCKED`, `DECODE` (the machine does not take its snapshot), `UPGRADE_NEEDED` (the
    *         log is of a later machine version), `HALTED` (the machine threw; see `cause`)
    */

@@ -1,12 +1,12 @@
 /**
  * What lies in a Logboom database in IndexedDB, and the checks every value passes when it is read back. Pure.
  *
- *     state      "identity" → { storeId, signSeed } · "boot" → number, also the owner's epoch
+ *     state      "identity" → { storeId, signSeed, replaced? } · "boot" → number, also the owner's epoch
  *     log        number → a record (log-record.ts); numbers ascend without a gap from the first that is needed; below it
  *                nothing is left but the records by which somebody took the store over
  *     snapshots  [boot, n] → SnapshotRecord
  *     chunks     [boot, n, k] → { crc, bytes }, the k-th piece of a body
- *     meta       key → bytes
+ *     meta       key → bytes; "", which no owner can use, is put when the store is made
  *
  * Ids begin with the boot that made them, so two lives never write under one id.
  */
@@ -15,6 +15,7 @@ import type { LogboomError } from "../base/errors.js";
 import type { SnapshotMetadata } from "../core/types.js";
 import { storageFailed } from "./lifeline.js";
 import { decodeRecord, type LogRecord } from "./log-record.js";
+import type { StoreIdentity } from "./storage.js";
 
 export const schemaVersion = 2;
 export const storeNames = ["state", "log", "snapshots", "chunks", "meta"] as const;
@@ -48,9 +49,44 @@ export function chunkRecord(bytes: Uint8Array): ChunkRecord {
   return { crc: crc32c(bytes), bytes };
 }
 
-export function readIdentity(value: unknown): { storeId: Uint8Array; signSeed: Uint8Array } {
+export function readIdentity(
+  value: unknown,
+): Pick<StoreIdentity, "storeId" | "signSeed" | "replaced"> {
   const get = fields("the identity record", value);
-  return { storeId: get.bytes("storeId", 16), signSeed: get.bytes("signSeed", 32) };
+  const ids = { storeId: get.bytes("storeId", 16), signSeed: get.bytes("signSeed", 32) };
+  const replaced = get.any("replaced");
+  return typeof replaced === "string" ? { ...ids, replaced } : ids;
+}
+
+/** What a database says of itself when it is opened. */
+export interface FirstLook {
+  readonly identity: unknown;
+  readonly boot: unknown;
+  /** The value under `metaMade`. */
+  readonly meta: unknown;
+  readonly last: LogRecord | undefined;
+  readonly snapshots: readonly unknown[];
+  readonly hasChunks: boolean;
+}
+
+export const metaMade = "";
+
+/** What of a store is gone; undefined when nothing is. @throws LogboomError `STORAGE_FAILED` for what is there and damaged */
+export function goneOf(look: FirstLook): string | undefined {
+  const { identity, boot, meta, last, snapshots, hasChunks } = look;
+  if (identity === undefined) return "the identity was gone";
+  if (boot === undefined) return "the boot counter was gone";
+  if (meta === undefined) return "the small values were gone";
+  // Each opening puts a record before it raises the counter.
+  if (last === undefined) return readBoot(boot) > 0 ? "the log was gone" : undefined;
+  const { compacted } = last.shape;
+  // A log that begins at its first entry needs none.
+  if (compacted.index === 0) return undefined;
+  const before = `, and the log before entry ${compacted.index + 1}`;
+  if (snapshots.length === 0) return `all snapshots were gone${before}`;
+  const bodies = snapshots.map((record) => readSnapshotRecord("at the opening", record));
+  if (hasChunks || bodies.some(({ chunks }) => chunks === 0)) return undefined;
+  return `the bodies of all snapshots were gone${before}`;
 }
 
 export function readBoot(value: unknown): number {

@@ -7,7 +7,7 @@
  * Invariants: there is one writer. Whoever opens raises the boot counter and puts a record of its own where the former owner's next one
  * would go, in one transaction; a later write of that owner finds the place taken and aborts, and what is no write to the log
  * reads the counter and aborts when it changed. An identity is made with the object stores, in one transaction: a wiped database is another
- * peer. Any error, abort, `close` or `versionchange` breaks the lifeline at once.
+ * peer, and so is one of which a part is gone: it is deleted, with every connection to it. Any error, abort, `close` or `versionchange` breaks the lifeline at once.
  *
  * Not here: which tab may open (Web Locks, room/slot.ts).
  */
@@ -17,6 +17,8 @@ import type { Connection, Stores, Takeover } from "./indexeddb-connection.js";
 import { openLog } from "./indexeddb-log.js";
 import {
   damaged,
+  goneOf,
+  metaMade,
   readBoot,
   readIdentity,
   readRecord,
@@ -99,7 +101,7 @@ async function connect(
   options: IndexedDbOptions,
 ): Promise<{ connection: Connection; takeover: Takeover }> {
   const { name } = options;
-  const database = await openDatabase(options);
+  const database = await openWhole(options);
   const lifeline = createLifeline(name);
   const lost = (what: string) => () => {
     lifeline.fail(storageFailed(`store ${name}: ${what}`));
@@ -122,7 +124,49 @@ async function connect(
   }
 }
 
-async function openDatabase(options: IndexedDbOptions): Promise<IDBPDatabase<unknown>> {
+/** The store that is there; where a part of it is gone, a new one in its place. */
+async function openWhole(options: IndexedDbOptions): Promise<IDBPDatabase<unknown>> {
+  const { name, indexedDB } = options;
+  const database = await openDatabase(options);
+  let gone: string | undefined;
+  try {
+    gone = await goneFrom(database);
+  } catch (error) {
+    database.close();
+    throw isLogboomError(error) ? error : storageFailed(`store ${name} cannot be opened`, error);
+  }
+  if (gone === undefined) return database;
+  // Deleted, not cleared: an owner that sleeps elsewhere must not wake up in the new one.
+  database.close();
+  await deleteIndexedDbStore(name, indexedDB);
+  return await openDatabase(options, gone);
+}
+
+async function goneFrom(database: IDBPDatabase<unknown>): Promise<string | undefined> {
+  const absent = storeNames.filter((store) => !database.objectStoreNames.contains(store));
+  if (absent.length > 0) return `the object stores ${absent.join(", ")} were gone`;
+  const transaction = database.transaction([...storeNames], "readonly");
+  void quiet(transaction.done);
+  const state = transaction.objectStore("state");
+  const [identity, boot, newest, meta, snapshots, chunks] = await Promise.all([
+    state.get("identity"),
+    state.get("boot"),
+    transaction.objectStore("log").openCursor(null, "prev"),
+    transaction.objectStore("meta").get(metaMade),
+    transaction.objectStore("snapshots").getAll(),
+    transaction.objectStore("chunks").getAllKeys(null, 1),
+  ]);
+  const last = newest === null ? undefined : readRecord(newest.key, newest.value);
+  // Until it has ended the database is not closed, and could not be deleted.
+  await transaction.done;
+  return goneOf({ identity, boot, last, meta, snapshots, hasChunks: chunks.length > 0 });
+}
+
+/** @param replaced  what of an earlier store here was gone */
+async function openDatabase(
+  options: IndexedDbOptions,
+  replaced?: string,
+): Promise<IDBPDatabase<unknown>> {
   const { name, randomBytes = platformRandomBytes } = options;
   const request = factory(options.indexedDB).open(name, schemaVersion);
   request.onupgradeneeded = ({ oldVersion }) => {
@@ -134,8 +178,10 @@ async function openDatabase(options: IndexedDbOptions): Promise<IDBPDatabase<unk
     }
     for (const store of storeNames) request.result.createObjectStore(store);
     const state = request.transaction.objectStore("state");
-    state.put({ storeId: randomBytes(16), signSeed: randomBytes(32) }, "identity");
+    const ids = { storeId: randomBytes(16), signSeed: randomBytes(32) };
+    state.put(replaced === undefined ? ids : { ...ids, replaced }, "identity");
     state.put(0, "boot");
+    request.transaction.objectStore("meta").put(new Uint8Array(0), metaMade);
   };
   return await new Promise((resolve, reject) => {
     request.onblocked = () => reject(locked(name, "close it and try again"));
@@ -151,8 +197,6 @@ async function openDatabase(options: IndexedDbOptions): Promise<IDBPDatabase<unk
 async function takeOver(
   database: IDBPDatabase<unknown>,
 ): Promise<Takeover & { identity: StoreIdentity; strict: boolean }> {
-  const absent = storeNames.find((store) => !database.objectStoreNames.contains(store));
-  if (absent !== undefined) throw storageFailed(`object store ${absent} is missing`);
   const transaction = database.transaction(["state", "log"], "readwrite", { durability: "strict" });
   const state = transaction.objectStore("state");
   const log = transaction.objectStore("log");

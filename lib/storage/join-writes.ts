@@ -2,8 +2,9 @@
  * joinWrites: two writes as one, so that what waits for a busy disk costs one flush (group commit).
  *
  * The later write wins wherever both speak: its snapshot drops the earlier one's snapshot and entries, its entries cut the
- * earlier ones off at its first index, its HardState replaces the earlier one. Storing the joined write leaves the same
- * state as storing both; a crash sees neither or both, never the first alone. Dissertation §10.2.1, DESIGN §5.
+ * earlier ones off at its first index, its HardState replaces the earlier one, and it is flushed if one of them had to be. Storing
+ * the joined write leaves the same state as storing both. To a crash it is one write: what storage.ts says may be left of one may be
+ * left of it, so the earlier may not be counted as durable before the later is. Dissertation §10.2.1.
  *
  * Invariant: entries stay contiguous. Not here: when to join (runtime/writer.ts).
  */

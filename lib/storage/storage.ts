@@ -5,9 +5,15 @@
  * is the suite every adapter passes. Dissertation §3.8 (persisted state), §10.2.1; compare etcd server/storage/wal.
  *
  * Guarantees of an adapter:
- * - A resolved `append` survives the process's death, and the machine's where the medium can promise it. With
- *   `write.sync === false` it may be lost in a crash, together with every later one that was `sync: false` too.
- * - `append`s take effect in call order, each wholly or not at all; a snapshot and entries of one write land together.
+ * - A resolved `append` or `compact` survives the process's death, and the machine's where the medium can promise it. The one
+ *   exception is a write with `sync: false` that moves the commit index alone: it costs no flush, is kept in memory, and is stored with
+ *   the next write that is flushed, or by `close`; a crash before takes it back. Entries, a snapshot, a new term and a new vote are
+ *   flushed whatever `sync` says.
+ * - Calls take effect in call order, also when they are not awaited; what waits for the medium may share one flush.
+ * - What a crash leaves of a write that was not answered: all of it or nothing. With a snapshot in it that holds everywhere: snapshot,
+ *   entries after it and HardState are there together or none is. Without one, in a log file (files, OPFS), also some of its
+ *   first entries, in order and over what they replace, and without its HardState: the term is then that of the last entry if it is
+ *   higher than the one stored before, with no vote. Nobody was told of any of them. IndexedDB: one transaction, so never a part.
  * - After the first failure every later call rejects with `STORAGE_FAILED`; nothing is written again from memory. The owner
  *   throws its core away, opens the store anew and builds a core from `load()`.
  * - A write by somebody who is no longer the owner is refused, never merged. The owner's epoch (`ownerEpoch`) is the boot counter: whoever
@@ -42,6 +48,8 @@ export interface Storage {
   /** Everything needed to build a core. Called once, before any `append`. */
   load(): Promise<Loaded>;
   /**
+   * Resolves when `write` is durable, as said above.
+   *
    * `write.snapshot` replaces the whole log, entries after its index included (a core installs one only where the logs differ). Its
    * body is `data`, or was finished in the `SnapshotStore` before under the same index and term.
    *
@@ -50,33 +58,49 @@ export interface Storage {
   append(write: StorageWrite): Promise<void>;
   /**
    * A durable snapshot (its body is finished) covers the log up to `snapshot.index`: from now on `load` may start from it. Entries up
-   * to `upTo` (at most that) may be forgotten; those after it stay for followers that are a little behind.
+   * to `upTo` (at most that) may be forgotten; those after it stay for followers that are a little behind, and for an older snapshot
+   * to go on from. The commit index becomes at least `snapshot.index`. All of this or, after a crash, nothing.
+   *
+   * @throws LogboomError as `append`; `BAD_INPUT` when snapshot, log and `upTo` do not fit each other, or the body is not there
    */
   compact(snapshot: SnapshotMetadata, upTo: Index): Promise<void>;
   /** Resolves when everything appended is durable and the medium is released. Idempotent. */
   close(): Promise<void>;
 }
 
-/** A snapshot's body on its way in. */
+/** A snapshot's body on its way in. A crash, or a process that just forgets it, leaves nothing behind. */
 export interface SnapshotSink {
+  /** Takes `chunk` over when it resolves; the caller may then reuse it. Any size: it is stored in pieces. */
   write(chunk: Uint8Array): Promise<void>;
-  /** Durable and listed once resolved. */
+  /** All or nothing: the body is durable and listed once resolved, and not listed before. */
   finish(): Promise<void>;
-  /** Leaves nothing behind. */
+  /** Leaves nothing behind. No effect after `finish`. */
   abort(): Promise<void>;
 }
 
+/**
+ * Bodies of snapshots, each under its index and term. None is ever whole in memory: what is written and what is read passes through in
+ * pieces of at most some 768 KiB. A body alone changes nothing about the log: it counts from the `append` or `compact` that names it.
+ */
 export interface SnapshotStore {
+  /** Begins a body. Several may be under way; of two with the same index and term the one that is finished last stays. */
   write(metadata: SnapshotMetadata): Promise<SnapshotSink>;
-  /** Chunks in order. @throws LogboomError `NOT_FOUND`; `STORAGE_FAILED` when damaged. */
+  /** Chunks in order. @throws LogboomError `NOT_FOUND`; `STORAGE_FAILED` when damaged, which may be found only at its end. */
   read(metadata: SnapshotMetadata): AsyncIterable<Uint8Array>;
   /** Complete ones, newest first. One that neither `compact` nor `append` ever named may be gone after the next opening. */
   list(): Promise<readonly SnapshotMetadata[]>;
-  /** Unknown ones are ignored. @throws LogboomError `BAD_INPUT` for the only one from which the log can still be loaded. */
+  /** Durable once resolved. Unknown ones are ignored. @throws LogboomError `BAD_INPUT` for the only one from which the log can still be loaded. */
   drop(metadata: SnapshotMetadata): Promise<void>;
 }
 
-/** Who a store belongs to: made with it in one transaction, so that a wiped store is a new peer. Bytes are the owner's to interpret. */
+/**
+ * Who a store belongs to: made with it in one transaction, so that a wiped store is a new peer. Bytes are the owner's to interpret.
+ *
+ * A store has four parts: identity (with the boot counter), log (with the HardState), snapshots, meta. One whose part is gone is no store
+ * any more: what is left of it is set aside (files) or removed (browsers), and the opening makes a new one with a new identity and
+ * `replaced`. Gone are snapshots only where the log does not begin at its first entry. A part that is there and damaged is refused by
+ * `STORAGE_FAILED` instead, and nothing is changed: what else is there may be worth saving; deleting the store begins anew.
+ */
 export interface StoreIdentity {
   /** 16 random bytes. */
   readonly storeId: Uint8Array;
@@ -86,6 +110,8 @@ export interface StoreIdentity {
   readonly boot: number;
   /** True when this opening created the store. */
   readonly created: boolean;
+  /** What of an earlier store in this place was gone when this one was made; it stays known. Absent where there was none. */
+  readonly replaced?: string;
 }
 
 /** What every adapter can be told when a store is opened. */

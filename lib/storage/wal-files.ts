@@ -101,6 +101,9 @@ export async function readSegments(
       }
     });
     if (ending.kind === "damaged") throw damagedAt(directory, file, ending.offset, ending.what);
+    // It got its name when that much was on the disk: no crash takes it back, and nothing can be appended to less.
+    if (count < 2)
+      throw damagedAt(directory, file, ending.offset, "its first two records are gone");
     end = { sequence: segment.sequence, offset: ending.offset };
     crc = ending.crc;
     fileBytes = size;

@@ -23,7 +23,10 @@ export interface Recovered {
   readonly loaded: Loaded;
 }
 
-/** @throws LogboomError `STORAGE_FAILED` */
+/** A part of the store is not there: it is no store any more. */
+export class PartGone extends Error {}
+
+/** @throws LogboomError `STORAGE_FAILED` · PartGone where every snapshot is gone and the log does not begin at its first entry */
 export async function recover(setup: WalSetup, trailing: number): Promise<Recovered> {
   const { directory, path, snapshots } = setup;
   const newest = snapshots.list()[0]?.index ?? 0;
@@ -111,10 +114,15 @@ async function start(
   keepFrom: Index,
   damaged: readonly Error[],
 ): Promise<Recovered> {
-  const { directory, path } = setup;
+  const { directory, path, snapshots } = setup;
   const { replay } = read;
   const runs = replay.runs ?? new TermRuns({ index: 0, term: 0 });
   if (chosen === undefined && runs.compacted.index > 0) {
+    if (!(await snapshots.any())) {
+      throw new PartGone(
+        `all snapshots were gone, and the log before entry ${runs.compacted.index}`,
+      );
+    }
     throw storageFailed(
       `${directory.name}: the log begins after entry ${runs.compacted.index} and no snapshot of what was before can be read`,
       damaged[0],

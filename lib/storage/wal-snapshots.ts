@@ -42,6 +42,8 @@ interface Stored {
 export interface WalSnapshots {
   readonly store: SnapshotStore;
   has(metadata: SnapshotMetadata): boolean;
+  /** Whether there is a file at all, be it damaged. */
+  any(): Promise<boolean>;
   list(): readonly SnapshotMetadata[];
   /** Stores a body that came whole. */
   put(metadata: SnapshotMetadata, body: Uint8Array): Promise<void>;
@@ -49,6 +51,11 @@ export interface WalSnapshots {
   verify(metadata: SnapshotMetadata): Promise<Error | undefined>;
   /** Set by the log: its shape, and which snapshots it names. */
   rules: () => { readonly shape: LogShape; readonly named: readonly SnapshotMetadata[] };
+}
+
+/** Whether a file of this name is a snapshot, or was one before it was found damaged. */
+export function isSnapshot(name: string): boolean {
+  return parseSnapshotFile(name.replace(/\.broken$/, "")) !== undefined;
 }
 
 /** Reads what is there, and removes what a crash left half-made. */
@@ -89,6 +96,7 @@ export async function openWalSnapshots(
       },
     },
     has: (metadata) => find(folder, metadata) !== undefined,
+    any: async () => (await directory.list(path)).some(isSnapshot),
     list: () => folder.stored.map((one) => one.metadata),
     put: (metadata, body) => put(folder, metadata, body),
     verify: (metadata) => verify(folder, metadata),

@@ -1,14 +1,15 @@
 /**
  * A store in a directory: etcd's log and snapshots under `member/`, as etcd lays them out, and the store's own small file.
  *
- *     store                 identity, boot counter, small values (store-file.ts); made last, so it says that the store exists
+ *     store                 identity, boot counter, small values (store-file.ts); made last, so it says that the store exists;
+ *                           first where it takes the place of another, so that it never stands beside the other's log
  *     member/wal/*.wal      the log; its metadata name the store, so neither half passes for another store's
  *     member/wal/synced     up to where the log was flushed (synced-mark.ts)
  *     member/snap/*.snap    snapshots
  *
- * Opening decides between three: both halves belong together, and the store is opened; there is neither, and it is created;
- * one is missing or another store's, and what is there is set aside and a new store, which is a new peer, takes its place. An
- * identity with somebody else's log, or with none, would be a voter that has forgotten its votes.
+ * Opening decides between three: the parts belong together, and the store is opened; there is none, and it is created; one
+ * is gone or another store's, and what is there is set aside and a new store, which is a new peer, takes its place. An identity
+ * with somebody else's log, or with none, would be a voter that has forgotten its votes.
  *
  * Not here: which file system (file.ts, opfs.ts).
  */
@@ -22,14 +23,13 @@ import { checkMeta, platformRandomBytes } from "./meta-limits.js";
 import { checkNotBelow } from "./not-below.js";
 import { SegmentSupply } from "./segment-supply.js";
 import type { Loaded, OpenedStore, StoreMeta, StoreOpenOptions } from "./storage.js";
-import { decodeStoreFile, encodeStoreFile, type StoreFile } from "./store-file.js";
-import { listSegments, readMetadata } from "./wal-files.js";
+import { decodeStoreFile, encodeStoreFile, type StoreFile, storeFileName } from "./store-file.js";
+import { listSegments, readMetadata, readSegments } from "./wal-files.js";
 import type { WalLimits } from "./wal-log.js";
-import { recover } from "./wal-recovery.js";
-import { openWalSnapshots } from "./wal-snapshots.js";
+import { PartGone, type Recovered, recover } from "./wal-recovery.js";
+import { isSnapshot, openWalSnapshots, type WalSnapshots } from "./wal-snapshots.js";
 import { WalWriter } from "./wal-writer.js";
 
-export const storeFileName = "store";
 export const memberFolder = "member";
 export const walFolder = "member/wal";
 export const snapFolder = "member/snap";
@@ -58,23 +58,15 @@ export async function openWalStore(
   };
   const lifeline = createLifeline(directory.name);
   try {
-    const found = await findStore(directory);
-    const created = found === undefined;
-    const file = found ?? (await createStore(directory, limits, options));
-    // The boot counter is durable before anybody acts under this identity.
-    const current = created ? file : { ...file, boot: file.boot + 1 };
-    if (!created) await replaceFile(directory, "", storeFileName, encodeStoreFile(current));
-    const snapshots = await openWalSnapshots(directory, snapFolder, lifeline);
-    const metadata = walMetadata(current.storeId);
-    const setup = { directory, path: walFolder, lifeline, snapshots, limits, metadata };
-    const { log, loaded } = await recover(setup, options.trailingEntries ?? 5000);
+    const opened = await openParts(directory, lifeline, limits, options);
+    const { file: current, created, snapshots, log, loaded } = opened;
     snapshots.rules = () => ({ shape: log.shape, named: log.named });
     if (options.notBelow !== undefined) {
       checkNotBelow({ ...current, state: storedState(log.shape) }, options.notBelow);
     }
     let first: Loaded | undefined = loaded;
     let closing: Promise<void> | undefined;
-    const { storeId, signSeed, boot } = current;
+    const { storeId, signSeed, boot, replaced } = current;
     const closeAll = async (): Promise<void> => {
       try {
         await log.close();
@@ -84,7 +76,13 @@ export async function openWalStore(
       }
     };
     return {
-      identity: { storeId, signSeed, boot, created },
+      identity: {
+        storeId,
+        signSeed,
+        boot,
+        created,
+        ...(replaced === undefined ? {} : { replaced }),
+      },
       snapshots: snapshots.store,
       meta: openMeta(directory, lifeline, current),
       onLost: lifeline.onLost,
@@ -138,22 +136,69 @@ export function storeIdOf(metadata: Uint8Array): Uint8Array | undefined {
   return storeId;
 }
 
-/** The store that is there, if its halves belong together; what is left of one that is not whole is set aside. */
-async function findStore(directory: Directory): Promise<StoreFile | undefined> {
+interface Parts extends Recovered {
+  readonly file: StoreFile;
+  readonly created: boolean;
+  readonly snapshots: WalSnapshots;
+}
+
+/** Opens what is there; where a part of it is gone, or all, makes a new store. */
+async function openParts(
+  directory: Directory,
+  lifeline: Lifeline,
+  limits: WalLimits,
+  options: WalStoreOptions,
+): Promise<Parts> {
+  const open = async (file: StoreFile, created: boolean): Promise<Parts> => {
+    const snapshots = await openWalSnapshots(directory, snapFolder, lifeline);
+    const metadata = walMetadata(file.storeId);
+    const setup = { directory, path: walFolder, lifeline, snapshots, limits, metadata };
+    const { log, loaded } = await recover(setup, options.trailingEntries ?? 5000);
+    return { file, created, snapshots, log, loaded };
+  };
+  const found = await findStore(directory);
+  let replaced = found instanceof PartGone ? found.message : undefined;
+  if (found !== undefined && !(found instanceof PartGone)) {
+    // The boot counter is durable before anybody acts under this identity.
+    const file = { ...found, boot: found.boot + 1 };
+    await replaceFile(directory, "", storeFileName, encodeStoreFile(file));
+    try {
+      return await open(file, false);
+    } catch (error) {
+      if (!(error instanceof PartGone)) throw error;
+      replaced = error.message;
+    }
+  }
+  return await open(await createStore(directory, limits, replaced, options), true);
+}
+
+/** The store that is there, if its halves belong together; what of it is gone; undefined where there never was one. */
+async function findStore(directory: Directory): Promise<StoreFile | PartGone | undefined> {
   const names = await directory.list("");
   const file = names.includes(storeFileName) ? await readStoreFile(directory) : undefined;
   const segments = await listSegments(directory, walFolder);
-  if (file !== undefined && segments[0] !== undefined) {
-    const metadata = await readMetadata(directory, walFolder, segments[0]);
-    const owner = metadata === undefined ? undefined : storeIdOf(metadata);
-    if (owner === undefined || equalBytes(owner, file.storeId)) return file;
+  if (file === undefined) return await findOrphans(directory, segments.length);
+  const [first] = segments;
+  if (first === undefined) return new PartGone("the log was gone");
+  const metadata = await readMetadata(directory, walFolder, first);
+  const owner = metadata === undefined ? undefined : storeIdOf(metadata);
+  if (owner === undefined || equalBytes(owner, file.storeId)) return file;
+  return new PartGone("the log was another store's");
+}
+
+/** A store is complete when its identity is there; without one, there is a store that lost it, or one that a crash left half-made. */
+async function findOrphans(directory: Directory, segments: number): Promise<PartGone | undefined> {
+  const gone = new PartGone("the identity was gone");
+  if (segments === 0) {
+    return (await directory.list(snapFolder)).some(isSnapshot) ? gone : undefined;
   }
-  if (names.includes(storeFileName)) {
-    await directory.remove(storeFileName);
-    await directory.sync("");
+  try {
+    const { replay } = await readSegments(directory, walFolder, Number.POSITIVE_INFINITY);
+    const { hardState, runs } = replay;
+    return hardState.term === 0 && (runs?.last ?? 0) === 0 ? undefined : gone;
+  } catch {
+    return gone;
   }
-  if (names.includes(memberFolder)) await directory.setAside(memberFolder);
-  return undefined;
 }
 
 async function readStoreFile(directory: Directory): Promise<StoreFile> {
@@ -167,10 +212,21 @@ async function readStoreFile(directory: Directory): Promise<StoreFile> {
 async function createStore(
   directory: Directory,
   limits: WalLimits,
+  replaced: string | undefined,
   options: StoreOpenOptions,
 ): Promise<StoreFile> {
   const randomBytes = options.randomBytes ?? platformRandomBytes;
-  const file = { storeId: randomBytes(16), signSeed: randomBytes(32), boot: 1, meta: new Map() };
+  const file: StoreFile = {
+    storeId: randomBytes(16),
+    signSeed: randomBytes(32),
+    boot: 1,
+    ...(replaced === undefined ? {} : { replaced }),
+    meta: new Map(),
+  };
+  // In the place of another the identity comes first: whatever a crash leaves then is seen to lack its log.
+  if (replaced !== undefined)
+    await replaceFile(directory, "", storeFileName, encodeStoreFile(file));
+  if ((await directory.list("")).includes(memberFolder)) await directory.setAside(memberFolder);
   await directory.makeDirectory(walFolder);
   await directory.makeDirectory(snapFolder);
   const writer = new WalWriter(0);
@@ -181,7 +237,8 @@ async function createStore(
   const supply = new SegmentSupply({ directory, path: walFolder, segmentBytes });
   const first = await supply.take({ sequence: 0, index: 0 }, writer.take());
   await first.close();
-  await replaceFile(directory, "", storeFileName, encodeStoreFile(file));
+  if (replaced === undefined)
+    await replaceFile(directory, "", storeFileName, encodeStoreFile(file));
   return file;
 }
 

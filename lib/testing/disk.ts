@@ -19,6 +19,8 @@ export type DiskFault =
   | { readonly kind: "error"; readonly code: "EIO" | "ENOSPC" }
   /** Half of the bytes are written, then ENOSPC. */
   | { readonly kind: "short" }
+  /** A flush fails with EIO, and what it was to flush is gone: Linux drops the pages and reports once. */
+  | { readonly kind: "dropped" }
   /** The process ends: nothing of this call happens, half of it, or all of it. */
   | { readonly kind: "crash"; readonly when: "before" | "within" | "after" };
 
@@ -53,7 +55,8 @@ export interface MemoryDisk {
   damage(path: string, bytes: Uint8Array<ArrayBuffer>): void;
   remove(path: string): void;
   paths(): readonly string[];
-  copy(): MemoryDisk;
+  /** Default: nothing fails on it. */
+  copy(plan?: DiskPlan): MemoryDisk;
 }
 
 export function createMemoryDisk(plan: DiskPlan = { fault: () => undefined }): MemoryDisk {
@@ -63,8 +66,8 @@ export function createMemoryDisk(plan: DiskPlan = { fault: () => undefined }): M
 function makeDisk(current: Names, flushed: Names, plan: DiskPlan): MemoryDisk {
   const disk = { current, flushed, calls: 0, crashed: false };
 
-  /** Runs one call under the plan; `half` is what a call does that is interrupted. */
-  const call = (kind: DiskCall, path: string, whole: () => void, half: () => void): void => {
+  /** Runs one call under the plan; `half` is what a call does that is interrupted, `drop` what a flush does that fails. */
+  const call: Call = (kind, path, whole, half, drop = half) => {
     if (disk.crashed) throw new Crashed("the process has ended");
     disk.calls++;
     const fault = plan.fault(disk.calls, kind, path);
@@ -76,6 +79,10 @@ function makeDisk(current: Names, flushed: Names, plan: DiskPlan): MemoryDisk {
     if (fault.kind === "short") {
       half();
       throw systemError("ENOSPC");
+    }
+    if (fault.kind === "dropped") {
+      drop();
+      throw systemError("EIO");
     }
     disk.crashed = true;
     if (fault.when === "within") half();
@@ -175,17 +182,23 @@ function makeDisk(current: Names, flushed: Names, plan: DiskPlan): MemoryDisk {
       disk.flushed.delete(path);
     },
     paths: () => [...disk.current.keys()].sort(),
-    copy() {
+    copy(copyPlan = { fault: () => undefined }) {
       const copies: Names = new Map();
       for (const [path, { current: bytes }] of disk.current) {
         copies.set(path, { flushed: bytes.slice(), current: bytes.slice() });
       }
-      return makeDisk(copies, new Map(copies), { fault: () => undefined });
+      return makeDisk(copies, new Map(copies), copyPlan);
     },
   };
 }
 
-type Call = (kind: DiskCall, path: string, whole: () => void, half: () => void) => void;
+type Call = (
+  kind: DiskCall,
+  path: string,
+  whole: () => void,
+  half: () => void,
+  drop?: () => void,
+) => void;
 
 function openFile(inode: Inode, path: string, call: Call): DirectoryFile {
   const put = (at: number, bytes: Uint8Array): void => {
@@ -227,7 +240,10 @@ function openFile(inode: Inode, path: string, call: Call): DirectoryFile {
       const flush = (): void => {
         inode.flushed = inode.current.slice();
       };
-      call("sync", path, flush, () => {});
+      const drop = (): void => {
+        inode.current = inode.flushed.slice();
+      };
+      call("sync", path, flush, () => {}, drop);
     },
     async close() {},
   };

@@ -161,6 +161,20 @@ export function difference(loaded: Loaded, expected: Expected): string | undefin
   return undefined;
 }
 
+/** As `difference`, for a load that may start from an older snapshot, or from none, as long as the log covers what came after it. */
+export function differenceFromOlder(loaded: Loaded, expected: Expected): string | undefined {
+  const { entries, snapshot, compacted } = loaded;
+  const start = snapshot?.index ?? 0;
+  if (start > expected.snapshot) return `snapshot ${start}, newer than ${expected.snapshot}`;
+  if (compacted.index > start) return `a log after entry ${compacted.index}, and snapshot ${start}`;
+  if (start < expected.snapshot && (entries[0]?.index ?? Number.POSITIVE_INFINITY) > start + 1) {
+    return `snapshot ${start}, and a log from entry ${entries[0]?.index}`;
+  }
+  return difference({ ...loaded, snapshot: { ...noSnapshot, index: expected.snapshot } }, expected);
+}
+
+const noSnapshot: SnapshotMetadata = { index: 0, term: 0, confState };
+
 /**
  * Whether a load is what a crash within one write may leave: the state before, the state after, or, of entries alone, some
  * of the first ones.

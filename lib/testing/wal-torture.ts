@@ -5,6 +5,7 @@
  * log that was recovered can be appended to and recovered again. An oracle outside the store knows what was written and
  * acknowledged. RocksDB's and SQLite's way; figures of sizes are parameters, the code is the store's own.
  */
+import { equalBytes } from "../base/bytes.js";
 import { isLogboomError } from "../base/errors.js";
 import { type Random, seededRandom } from "../base/random.js";
 import type { Entry } from "../core/types.js";
@@ -17,7 +18,14 @@ import {
   type DiskFault,
   type MemoryDisk,
 } from "./disk.js";
-import { difference, type Expected, isBetween, scriptedLife } from "./torture-life.js";
+import {
+  difference,
+  differenceFromOlder,
+  type Expected,
+  isBetween,
+  scriptedLife,
+} from "./torture-life.js";
+import { cutsAndFlips, type Damage, pairs, sectorDamages, usedBytes } from "./wal-damages.js";
 
 export interface TortureCounts {
   cases: number;
@@ -38,6 +46,8 @@ export interface TortureOptions {
   /** Writes of the scripted life. */
   readonly writes: number;
   readonly seed: number;
+  /** About how many bytes of the last two records are damaged two at a time; default 150. */
+  readonly pairedBytes?: number;
 }
 
 export function newCounts(): TortureCounts {
@@ -99,45 +109,6 @@ function found(counts: TortureCounts, kind: "lost" | "silent", what: string): vo
 
 // ── Damage ──
 
-type Damage = readonly [what: string, damaged: () => Uint8Array<ArrayBuffer>];
-
-/** Every truncation, every bit, every sector of one file. */
-function* damagesOf(bytes: Uint8Array<ArrayBuffer>, used: number): Generator<Damage> {
-  for (let length = 0; length < used; length++) {
-    yield [`cut to ${length} bytes`, () => bytes.slice(0, length)];
-  }
-  for (let bit = 0; bit < used * 8; bit++) {
-    yield [
-      `bit ${bit} flipped`,
-      () => {
-        const copy = bytes.slice();
-        copy[bit >> 3] = (copy[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-        return copy;
-      },
-    ];
-  }
-  const sector = 512;
-  for (let at = 0; at < used; at += sector) {
-    yield [`sector ${at} zeroed`, () => bytes.slice().fill(0, at, at + sector)];
-    for (let other = 0; other < used; other += sector) {
-      if (other === at) continue;
-      const copyOver = (): Uint8Array<ArrayBuffer> => {
-        const copy = bytes.slice();
-        copy.set(bytes.subarray(other, other + sector).subarray(0, bytes.length - at), at);
-        return copy;
-      };
-      yield [`sector ${other} again at ${at}`, copyOver];
-      if (other < at) continue;
-      const swap = (): Uint8Array<ArrayBuffer> => {
-        const copy = copyOver();
-        copy.set(bytes.subarray(at, at + sector).subarray(0, bytes.length - other), other);
-        return copy;
-      };
-      yield [`sectors ${at} and ${other} swapped`, swap];
-    }
-  }
-}
-
 /**
  * Damages every file of the log in every way. With the synced mark in place everything was flushed, so all of it must come back or
  * the damage be reported; without it (`marked: false`) a prefix may come back where the end looks torn.
@@ -150,30 +121,84 @@ export async function tortureByDamage(
   const { disk, states } = await liveThrough(options);
   const whole = states[states.length - 1];
   if (whole === undefined) return;
-  const mark = "member/wal/synced";
-  if (!marked) disk.remove(mark);
-  for (const path of disk.paths().filter((one) => one.startsWith("member/wal/") && one !== mark)) {
+  if (!marked) disk.remove("member/wal/synced");
+  const segments = segmentsOf(disk);
+  if (segments.length < 3) {
+    throw new Error(
+      `a log of ${segments.length} segments: it takes three to be damaged in all ways`,
+    );
+  }
+  for (const [n, path] of segments.entries()) {
     const bytes = disk.bytes(path);
-    let used = bytes.length;
-    while (used > 0 && bytes[used - 1] === 0) used--;
-    used = Math.min(bytes.length, used + 16);
-    for (const [what, damaged] of damagesOf(bytes, used)) {
-      counts.cases++;
+    const used = usedBytes(bytes);
+    const damages = [cutsAndFlips(bytes, used), sectorDamages(bytes, used)];
+    if (n === segments.length - 1) damages.push(pairs(bytes, used, options.pairedBytes ?? 150));
+    for (const damage of damages.flatMap((some) => [...some])) {
       counts.acked += states.length;
-      const copy = disk.copy();
-      copy.damage(path, damaged());
-      try {
-        const { loaded, wrong } = await recoverTwice(copy, options);
-        const where = `${path}, ${what}`;
-        if (wrong !== undefined) found(counts, "silent", `${where}: ${wrong}`);
+      await judgeDamage(options, disk, path, damage, counts, (loaded) => {
         const lost = difference(loaded, whole);
-        if (lost === undefined) continue;
-        if (marked) found(counts, "lost", `${where}: ${lost}`);
-        else if (!isPrefix(loaded, states)) found(counts, "silent", `${where}: ${lost}`);
-      } catch (error) {
-        if (!isReport(error)) found(counts, "silent", `${path}, ${what}: ${String(error)}`);
-        else counts.reported++;
-      }
+        if (lost === undefined) return undefined;
+        if (marked) return ["lost", lost];
+        return isPrefix(loaded, states) ? undefined : ["silent", lost];
+      });
+    }
+  }
+}
+
+/** Damages the files beside the log in every way: what a snapshot's file lost, an older one and the log must make up for. */
+export async function tortureBesideTheLog(
+  options: TortureOptions,
+  counts: TortureCounts,
+): Promise<void> {
+  const { disk, states } = await liveThrough(options);
+  const whole = states[states.length - 1];
+  if (whole === undefined) return;
+  const beside = disk.paths().filter((path) => path === "store" || path.endsWith(".snap"));
+  for (const path of beside) {
+    const bytes = disk.bytes(path);
+    for (const damage of cutsAndFlips(bytes, bytes.length)) {
+      counts.acked += states.length;
+      await judgeDamage(options, disk, path, damage, counts, (loaded) => {
+        const lost = differenceFromOlder(loaded, whole);
+        return lost === undefined ? undefined : ["lost", lost];
+      });
+    }
+  }
+}
+
+const segmentsOf = (disk: MemoryDisk): string[] =>
+  disk.paths().filter((path) => path.endsWith(".wal"));
+
+type Verdict = readonly [kind: "lost" | "silent", what: string];
+
+async function judgeDamage(
+  options: TortureOptions,
+  disk: MemoryDisk,
+  path: string,
+  [what, damaged]: Damage,
+  counts: TortureCounts,
+  wrongWith: (loaded: Loaded) => Verdict | undefined,
+): Promise<void> {
+  counts.cases++;
+  const copy = disk.copy();
+  copy.damage(path, damaged());
+  const before = copy.copy();
+  const where = `${path}, ${what}`;
+  try {
+    const { loaded, wrong } = await recoverTwice(copy, options);
+    if (wrong !== undefined) found(counts, "silent", `${where}: ${wrong}`);
+    const verdict = wrongWith(loaded);
+    if (verdict !== undefined) found(counts, verdict[0], `${where}: ${verdict[1]}`);
+  } catch (error) {
+    if (!isReport(error)) {
+      found(counts, "silent", `${where}: ${String(error)}`);
+      return;
+    }
+    counts.reported++;
+    // What is reported is left as it was found, for whoever has better means.
+    for (const segment of segmentsOf(before)) {
+      if (equalBytes(before.bytes(segment), copy.bytes(segment))) continue;
+      found(counts, "silent", `${where}: reported, and ${segment} was changed`);
     }
   }
 }
@@ -201,7 +226,7 @@ async function liveThrough(
 
 // ── Crashes and failures ──
 
-export type FaultKind = "before" | "within" | "after" | "EIO" | "ENOSPC" | "short";
+export type FaultKind = "before" | "within" | "after" | "EIO" | "ENOSPC" | "short" | "fsync";
 
 /** Lets the N-th call of the life end the process, or fail, for every N, and looks at what each kind of crash leaves. */
 export async function tortureByFaults(
@@ -209,9 +234,11 @@ export async function tortureByFaults(
   kinds: readonly FaultKind[],
   counts: TortureCounts,
 ): Promise<void> {
-  const { calls } = await faultyLife(options, () => undefined);
+  const names: DiskCall[] = [];
+  const { calls } = await faultyLife(options, (_number, call) => void names.push(call));
   for (let number = 1; number <= calls; number++) {
     for (const kind of kinds) {
+      if (!applies(kind, names[number - 1])) continue;
       const fault = faultOf(kind);
       const life = await faultyLife(options, (n) => (n === number ? fault : undefined));
       for (const survives of ["all", "none", "some", "some"] as const) {
@@ -228,7 +255,13 @@ export async function tortureByFaults(
   }
 }
 
+function applies(kind: FaultKind, call: DiskCall | undefined): boolean {
+  if (kind === "short") return call === "write";
+  return kind !== "fsync" || call === "sync";
+}
+
 function faultOf(kind: FaultKind): DiskFault {
+  if (kind === "fsync") return { kind: "dropped" };
   if (kind === "EIO" || kind === "ENOSPC") return { kind: "error", code: kind };
   return kind === "short" ? { kind: "short" } : { kind: "crash", when: kind };
 }

@@ -4,7 +4,15 @@
  */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer as createHttpServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -189,6 +197,93 @@ describe("its command", { timeout: 60_000 }, () => {
     expect(stdout).toContain("WAL metadata:");
   });
 
+  /** Thirty entries in some segments, a snapshot at the tenth, left in order. */
+  async function livedIn(name: string): Promise<{ directory: string; segments: string[] }> {
+    const directory = join(project, name);
+    const store = await openFileStore({ directory, segmentBytes: 1_000 });
+    const { storage, snapshots } = store;
+    await storage.load();
+    for (let index = 1; index <= 30; index++) {
+      const data = new TextEncoder().encode(`command ${index} `.padEnd(60, "."));
+      const entry = { term: 2, index, type: "EntryNormal", data, unknown: undefined } as const;
+      const hardState = { term: 2, vote: 11, commit: index };
+      await storage.append({ hardState, snapshot: undefined, entries: [entry], sync: true });
+    }
+    const members = { voters: [11, 12], learners: [13], votersOutgoing: [], learnersNext: [] };
+    const metadata = { index: 10, term: 2, confState: { ...members, autoLeave: false } };
+    const sink = await snapshots.write(metadata);
+    await sink.write(new Uint8Array(500));
+    await sink.finish();
+    await storage.compact(metadata, 0);
+    await storage.close();
+    const wal = join(directory, "member/wal");
+    const segments = readdirSync(wal).filter((file) => file.endsWith(".wal"));
+    return { directory, segments: segments.sort().map((file) => join(wal, file)) };
+  }
+
+  const inspect = async (...args: string[]): Promise<{ code: number; stdout: string }> => {
+    const { code = 0, stdout } = await run(logboom, ["inspect", ...args]).catch((error) => error);
+    return { code, stdout };
+  };
+
+  test("logboom inspect prints metadata, HardState, snapshots and entries, and changes nothing", async () => {
+    const { directory, segments } = await livedIn("lived");
+    expect(segments.length).toBeGreaterThan(2);
+    const before = segments.map((file) => readFileSync(file));
+    const { code, stdout } = await inspect(directory);
+    expect(code).toBe(0);
+    const lines = stdout.split("\n");
+    expect(lines.slice(0, 2)).toEqual([
+      "Snapshot:",
+      "term=2 index=10 voters=[b c] learners=[d] bytes=500",
+    ]);
+    expect(lines).toContain("nodeID=0 clusterID=0 term=2 commitIndex=30 vote=b");
+    expect(lines).toContain(`WAL segments: ${segments.length}`);
+    expect(lines).toContain("WAL entries: 30");
+    expect(lines).toContain("lastIndex=30");
+    const entries = lines.slice(lines.indexOf("term\t     index\ttype\tdata") + 1, -1);
+    expect(entries).toHaveLength(30);
+    expect(entries[6]).toMatch(/^ {3}2\t {9}7\tnorm\tcommand 7 \.+$/);
+    expect(segments.map((file) => readFileSync(file))).toEqual(before);
+    expect(await inspect(directory, "--verify")).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/segments, last entry 30, commit 30, 1 snapshots: whole\n$/),
+    });
+  });
+
+  const damages: [name: string, damage: (bytes: Buffer, at: number) => Buffer][] = [
+    ["a flipped byte", (bytes, at) => bytes.fill((bytes[at] ?? 0) ^ 1, at, at + 1)],
+    ["a truncated segment", (bytes, at) => bytes.subarray(0, at)],
+    ["zeros", (bytes, at) => bytes.fill(0, at, at + 64)],
+  ];
+  test.each(damages)("logboom inspect --verify: %s, by file and offset", async (name, damage) => {
+    const { directory, segments } = await livedIn(name);
+    for (const file of segments) {
+      const whole = readFileSync(file);
+      // In the middle of what is written: behind it a segment is zeros.
+      const at = whole.findLastIndex((byte) => byte !== 0) >> 1;
+      writeFileSync(file, damage(Buffer.from(whole), at));
+      const { code, stdout } = await inspect(directory, "--verify");
+      const [, offset] =
+        /^(\d+)/.exec(stdout.split(`${file} is damaged at offset `)[1] ?? "") ?? [];
+      expect({ code, damaged: Number(offset) > at - 200 && Number(offset) <= at }, stdout).toEqual({
+        code: 1,
+        damaged: true,
+      });
+      expect((await inspect(directory)).code).toBe(1);
+      writeFileSync(file, whole);
+    }
+    expect((await inspect(directory, "--verify")).code).toBe(0);
+  });
+
+  test("logboom --help, of each command too, says how and ends well", async () => {
+    for (const args of [["--help"], ["inspect", "--help"], ["inspect", "-h"]]) {
+      const { stdout } = await run(logboom, args);
+      expect(stdout).toContain("logboom inspect DIRECTORY");
+      expect(stdout).toContain("--verify");
+    }
+  });
+
   test.each([
     { given: "", says: "a command is missing" },
     { given: "rely", says: 'there is no command "rely"' },
@@ -196,6 +291,9 @@ describe("its command", { timeout: 60_000 }, () => {
     { given: "relay --port x", says: 'must be a number from 0 to 65535, got "x"' },
     { given: "relay --path x", says: '--path must start with a slash, got "x"' },
     { given: "inspect", says: "inspect takes one directory, got 0" },
+    { given: "inspect one two", says: "inspect takes one directory, got 2" },
+    { given: "inspect /nowhere", says: "there is no directory /nowhere" },
+    { given: "inspect /etc/hosts --verify", says: "/etc/hosts is no directory" },
     { given: "inspect /nowhere --all", says: "Unknown option '--all'" },
     { given: "relay --host 192.0.2.1", says: "of 192.0.2.1 cannot be used" },
   ])("logboom $given: $says", async ({ given, says }) => {

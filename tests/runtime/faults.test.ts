@@ -4,6 +4,8 @@ import { isLogboomError, LogboomError } from "../../lib/base/errors.js";
 import { seededRandom } from "../../lib/base/random.js";
 import { packFrame, raftFrame, requestFrame, transferFrame } from "../../lib/runtime/frames.js";
 import type { OpenedStore } from "../../lib/storage/storage.js";
+import { openWalStore } from "../../lib/storage/wal-store.js";
+import { createMemoryDisk } from "../../lib/testing/disk.js";
 import { bytes, Journal, openCluster, type TestCluster } from "./cluster.js";
 
 let cluster: TestCluster;
@@ -117,6 +119,25 @@ describe("a store", () => {
         }),
       }),
     ).rejects.toMatchObject({ code: "STORAGE_FAILED" });
+  });
+
+  it("that lost a part does not go on under the old id, however often it is tried", async () => {
+    const disk = createMemoryDisk();
+    const open = async (): Promise<void> => {
+      cluster = await openCluster([]);
+      const store = await openWalStore(disk.directory, { segmentBytes: 10_000, segmentsKept: 5 });
+      await cluster.open(1, { wrap: () => store, bootstrap: { voters: [1] } });
+    };
+    await open();
+    await acknowledge(3);
+    await cluster.close(1);
+    for (const path of disk.paths()) if (path.endsWith(".wal")) disk.remove(path);
+    for (const _ of [1, 2]) {
+      await expect(open()).rejects.toMatchObject({
+        code: "STORE_WENT_BACK",
+        message: expect.stringMatching(/node 1 took .*the log was gone.* with another id/),
+      });
+    }
   });
 
   it("whose snapshot is damaged fails the opening", async () => {

@@ -1,9 +1,19 @@
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { emptyConfState } from "../../lib/core/types.js";
 import type { Directory } from "../../lib/storage/directory.js";
 import { openFileStore, openNodeDirectory } from "../../lib/storage/file.js";
+import type { OpenedStore, StorageWrite } from "../../lib/storage/storage.js";
 import { fileLimits, openWalStore } from "../../lib/storage/wal-store.js";
 import { type StorageTarget, storageConformance } from "../../lib/testing/conformance/storage.js";
 
@@ -68,6 +78,84 @@ describe("file store with segments of 1 KB, none kept", () => {
   test.each(storageConformance)("$name", ({ run }) => run(target(limits)));
 });
 
+describe("a directory of which a part was removed", () => {
+  const parts: [name: string, paths: string[], replaced: RegExp][] = [
+    ["the identity", ["store"], /^the identity was gone/],
+    ["the log", ["member/wal"], /^the log was gone/],
+    ["the snapshots", ["member/snap"], /^all snapshots were gone, and the log before entry \d+/],
+    ["log and snapshots", ["member"], /^the log was gone/],
+    ["identity and log", ["store", "member/wal"], /^the identity was gone/],
+  ];
+  test.each(parts)(
+    "%s: a new identity with an empty log, what is left is set aside",
+    async (_name, paths, replaced) => {
+      const directory = join(root, String(counter++));
+      const open = () => openFileStore({ directory, segmentBytes: 1_000, segmentsKept: 0 });
+      const first = await open();
+      await liveABit(first);
+      for (const path of paths) rmSync(join(directory, path), { recursive: true });
+      const left = existsSync(join(directory, "member"));
+      const anew = await open();
+      expect(anew.identity).toMatchObject({ created: true, boot: 1 });
+      expect(anew.identity.storeId).not.toEqual(first.identity.storeId);
+      expect(anew.identity.signSeed).not.toEqual(first.identity.signSeed);
+      expect(anew.identity.replaced).toMatch(replaced);
+      const loaded = await anew.storage.load();
+      expect(loaded.entries).toEqual([]);
+      expect(loaded.hardState).toEqual({ term: 0, vote: 0, commit: 0 });
+      expect(existsSync(join(directory, "member.broken"))).toBe(left);
+      await liveABit(anew);
+      const again = await open();
+      expect(again.identity).toEqual({ ...anew.identity, boot: 2, created: false });
+      await again.storage.close();
+    },
+  );
+});
+
+test("what a crash left in a temporary segment does not reach into the next one", async () => {
+  const directory = join(root, String(counter++));
+  const open = () => openFileStore({ directory, segmentBytes: 2_000_000, trailingEntries: 1_000 });
+  const first = await open();
+  await first.storage.load();
+  await first.storage.append(appended(1));
+  await first.storage.close();
+  const wal = join(directory, "member/wal");
+  for (const name of ["0.tmp", "1.tmp"])
+    writeFileSync(join(wal, name), Buffer.alloc(2_500_000, 0x41));
+  const segments = (): string[] => readdirSync(wal).filter((name) => name.endsWith(".wal"));
+  const second = await open();
+  await second.storage.load();
+  // Up to the first entries of the third segment, by when both names have been segments; most of it is not written yet.
+  let last = 1;
+  while (segments().length < 3) await second.storage.append(appended(++last, 300_000));
+  await second.storage.close();
+  for (const name of segments()) {
+    expect(readFileSync(join(wal, name)).includes(Buffer.alloc(64, 0x41))).toBe(false);
+  }
+  const again = await open();
+  expect((await again.storage.load()).entries).toHaveLength(last);
+  await again.storage.close();
+  expect(readdirSync(wal).filter((name) => name.endsWith(".broken"))).toEqual([]);
+});
+
+function appended(index: number, bytes = 100): StorageWrite {
+  const data = new Uint8Array(bytes).fill(index);
+  const entry = { term: 1, index, type: "EntryNormal", data, unknown: undefined } as const;
+  const hardState = { term: 1, vote: 1, commit: index };
+  return { hardState, snapshot: undefined, entries: [entry], sync: true };
+}
+
+/** Some segments, a snapshot, and nothing of the log before it. Closed. */
+async function liveABit({ storage, snapshots }: OpenedStore): Promise<void> {
+  await storage.load().catch(() => {});
+  for (let index = 1; index <= 30; index++) await storage.append(appended(index));
+  const metadata = { index: 30, term: 1, confState: emptyConfState };
+  const sink = await snapshots.write(metadata);
+  await sink.write(new Uint8Array(9));
+  await sink.finish();
+  await storage.compact(metadata, 30);
+  await storage.close();
+}
 describe("the file system beneath a file store", () => {
   test("a write takes zeros along, so that those after it find their blocks allocated", async () => {
     const directory = join(root, String(counter++));

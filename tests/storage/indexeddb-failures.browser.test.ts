@@ -67,6 +67,8 @@ async function tamper(name: string, store: string, change: (s: IDBObjectStore) =
   database.close();
 }
 
+const clear = (store: IDBObjectStore): void => void store.clear();
+
 async function codeOf(run: Promise<unknown>): Promise<string> {
   return await run.then(
     () => "resolved",
@@ -128,22 +130,25 @@ describe("an IndexedDB store that fails", () => {
     ["a record under another number", "log", (s) => s.put(new Uint8Array(9), 20), /record 20/],
     ["a record that is no bytes", "log", (s) => s.put("text", 3), /record 3.*no bytes/],
     ["a record changed", "log", (s) => s.put(new Uint8Array(99), 3), /record 3.*version/],
-    ["all records gone", "log", (s) => s.clear(), /the log/],
     [
-      "all records of the last boot gone",
-      "log",
-      (s) => s.delete(IDBKeyRange.lowerBound(1)),
-      /boot/,
+      "all records of the last boots gone",
+      "state",
+      (s) => s.put(7, "boot"),
+      /ends in boot 1, the boot counter says 7/,
     ],
     ["the last record of the wrong shape", "log", (s) => s.put({ term: -1 }, 4), /record 4/],
-    ["the identity gone", "state", (s) => s.delete("identity"), /identity/],
     [
       "a short seed",
       "state",
       (s) => s.put({ storeId: new Uint8Array(16), signSeed: new Uint8Array(3) }, "identity"),
       /signSeed/,
     ],
-    ["the boot counter gone", "state", (s) => s.delete("boot"), /boot/],
+    [
+      "the boot counter of the wrong shape",
+      "state",
+      (s) => s.put("1", "boot"),
+      /boot counter.*safe integer/,
+    ],
     ["a chunk gone", "chunks", (s) => s.delete([1, 0, 1]), /snapshots.*chunk 1/],
     [
       "a chunk changed",
@@ -173,6 +178,85 @@ describe("an IndexedDB store that fails", () => {
       expect(error?.message).toMatch(told);
     },
   );
+
+  const wipes: [name: string, store: string, wipe: (s: IDBObjectStore) => void, told: RegExp][] = [
+    ["the state", "state", clear, /^the identity was gone/],
+    ["the identity", "state", (s) => s.delete("identity"), /^the identity was gone/],
+    ["the boot counter", "state", (s) => s.delete("boot"), /^the boot counter was gone/],
+    ["the log", "log", clear, /^the log was gone/],
+    ["the snapshots", "snapshots", clear, /^all snapshots were gone, and the log before entry 4/],
+    ["the snapshots' bodies", "chunks", clear, /^the bodies of all snapshots were gone/],
+    ["the small values", "meta", clear, /^the small values were gone/],
+  ];
+  test.each(wipes)(
+    "%s wiped: a new identity with an empty log, and it stays known why",
+    async (_name, part, wipe, told) => {
+      const name = freshName();
+      const opened = await filled(name);
+      await opened.meta.set("secret", new Uint8Array(3));
+      await opened.storage.close();
+      await tamper(name, part, wipe);
+      const anew = await openIndexedDbStore({ name });
+      const { created, boot, storeId, signSeed, replaced } = anew.identity;
+      expect({ created, boot }).toEqual({ created: true, boot: 1 });
+      expect(storeId).not.toEqual(opened.identity.storeId);
+      expect(signSeed).not.toEqual(opened.identity.signSeed);
+      expect(replaced).toMatch(told);
+      expect(await anew.storage.load()).toEqual({
+        hardState: { term: 0, vote: 0, commit: 0 },
+        snapshot: undefined,
+        entries: [],
+        compacted: { index: 0, term: 0 },
+      });
+      expect(await anew.snapshots.list()).toEqual([]);
+      expect(await anew.meta.get("secret")).toBeUndefined();
+      await anew.storage.append(write({ entries: entries(1, 2) }));
+      await anew.storage.close();
+      const again = await openIndexedDbStore({ name });
+      expect(again.identity).toEqual({ ...anew.identity, boot: 2, created: false });
+      expect((await again.storage.load()).entries).toHaveLength(2);
+      expect(await codeOf(openIndexedDbStore({ name, notBelow: opened.acknowledged() }))).toBe(
+        "STORE_WENT_BACK",
+      );
+      await again.storage.close();
+    },
+  );
+
+  test("nothing wiped that is needed: a log from its first entry goes on without its snapshots", async () => {
+    const name = freshName();
+    const opened = await openIndexedDbStore({ name });
+    await opened.storage.load();
+    await opened.storage.append(
+      write({ hardState: { term: 1, vote: 1, commit: 4 }, entries: entries(1, 10) }),
+    );
+    const sink = await opened.snapshots.write(metadata);
+    await sink.write(new Uint8Array(10));
+    await sink.finish();
+    await opened.storage.compact(metadata, 0);
+    await opened.storage.close();
+    await tamper(name, "snapshots", clear);
+    const again = await openIndexedDbStore({ name });
+    expect(again.identity.storeId).toEqual(opened.identity.storeId);
+    expect((await again.storage.load()).entries).toHaveLength(10);
+    await again.storage.close();
+  });
+
+  test("a database without our object stores gives way to a new one", async () => {
+    const name = freshName();
+    const bare = await new Promise<IDBDatabase>((resolve) => {
+      const request = indexedDB.open(name, 2);
+      request.onsuccess = () => resolve(request.result);
+    });
+    bare.close();
+    const opened = await openIndexedDbStore({ name });
+    expect(opened.identity).toMatchObject({
+      created: true,
+      replaced: "the object stores state, log, snapshots, chunks, meta were gone",
+    });
+    await opened.storage.load();
+    await opened.storage.append(write({ entries: entries(1, 1) }));
+    await opened.storage.close();
+  });
 
   test("a store of an earlier layout is refused and left as it is", async () => {
     const name = freshName();

@@ -175,3 +175,18 @@ describe("IndexedDB that fails in the middle of a life", () => {
     await again.storage.close();
   });
 });
+
+test("a commit index alone costs no transaction until something else is written", async () => {
+  const name = freshName();
+  const store = await openIndexedDbStore({ name });
+  await store.storage.load();
+  await store.storage.append(write({ entries: entries(1, 5, 1) }));
+  const puts = breakPut(-1, () => {});
+  await store.storage.append(write({ hardState: { term: 0, vote: 0, commit: 4 }, sync: false }));
+  expect(puts()).toBe(0);
+  await store.storage.append(write({ entries: entries(6, 6, 1), sync: false }));
+  expect(puts()).toBe(1);
+  const again = await openIndexedDbStore({ name });
+  expect((await again.storage.load()).hardState.commit).toBe(4);
+  await again.storage.close();
+});

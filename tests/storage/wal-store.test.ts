@@ -5,6 +5,7 @@ import { inspect } from "../../lib/edge/inspect.js";
 import type { OpenedStore, StorageWrite } from "../../lib/storage/storage.js";
 import { readMark, readSegments } from "../../lib/storage/wal-files.js";
 import { openWalStore, type WalStoreOptions } from "../../lib/storage/wal-store.js";
+import { WalWriter } from "../../lib/storage/wal-writer.js";
 import { createMemoryDisk, type MemoryDisk } from "../../lib/testing/disk.js";
 
 const limits = { segmentBytes: 600, segmentsKept: 100 };
@@ -56,6 +57,23 @@ async function filled(): Promise<MemoryDisk> {
   return disk.crash("all", seededRandom(1));
 }
 
+/** A log whose first segments were released, and the one snapshot from which it goes on. */
+async function released(): Promise<MemoryDisk> {
+  const disk = await filled();
+  const store = await openWalStore(disk.directory, { ...limits, segmentsKept: 0 });
+  await store.storage.load();
+  await store.storage.append(write({ hardState: { term: 1, vote: 1, commit: 30 } }));
+  const before = segmentsOf(disk).length;
+  await snapshot(store, 30, 30);
+  await store.storage.close();
+  expect(segmentsOf(disk).length).toBeLessThan(before);
+  const again = await openOn(disk.copy());
+  expect((await again.storage.load()).snapshot?.index).toBe(30);
+  return disk;
+}
+
+const snapshotsOf = (disk: MemoryDisk): string[] =>
+  disk.paths().filter((path) => path.endsWith(".snap"));
 const segmentsOf = (disk: MemoryDisk): string[] =>
   disk.paths().filter((path) => path.endsWith(".wal"));
 
@@ -172,6 +190,22 @@ describe("opening a log", () => {
   });
 });
 
+test("a commit index alone touches no disk until something else is written, or the store is closed", async () => {
+  for (const more of [[], entries(31, 31)]) {
+    const disk = await filled();
+    const store = await openOn(disk);
+    await store.storage.load();
+    const before = disk.calls;
+    await store.storage.append(write({ hardState: { term: 1, vote: 1, commit: 30 }, sync: false }));
+    expect(disk.calls).toBe(before);
+    if (more.length > 0) await store.storage.append(write({ entries: more, sync: false }));
+    else await store.storage.close();
+    expect(disk.calls).toBeGreaterThan(before);
+    const again = await openOn(disk.crash("none", seededRandom(1)));
+    expect((await again.storage.load()).hardState.commit).toBe(30);
+  }
+});
+
 describe("snapshots and the log", () => {
   test("the newest that the log names is loaded, with trailing entries before it", async () => {
     const store = await openOn(await filled(), { trailingEntries: 4 });
@@ -197,25 +231,19 @@ describe("snapshots and the log", () => {
 
   test("without any, the log that begins at its first entry is loaded from there", async () => {
     const disk = await filled();
-    for (const path of disk.paths()) if (path.endsWith(".snap")) disk.remove(path);
+    for (const path of snapshotsOf(disk)) disk.remove(path);
     const loaded = await (await openOn(disk)).storage.load();
     expect(loaded.snapshot).toBeUndefined();
     expect(loaded.entries).toEqual(entries(1, 30));
   });
 
-  test("without any, a log whose beginning was released is refused", async () => {
-    const disk = await filled();
-    const store = await openWalStore(disk.directory, { ...limits, segmentsKept: 0 });
-    await store.storage.load();
-    await store.storage.append(write({ hardState: { term: 1, vote: 1, commit: 30 } }));
-    const before = segmentsOf(disk).length;
-    await snapshot(store, 30, 30);
-    await store.storage.close();
-    expect(segmentsOf(disk).length).toBeLessThan(before);
-    const again = await openOn(disk.copy());
-    expect((await again.storage.load()).snapshot?.index).toBe(30);
-    for (const path of disk.paths()) if (path.endsWith(".snap")) disk.remove(path);
-    await expect(openOn(disk)).rejects.toThrow(/begins after entry \d+ and no snapshot/);
+  test("all of them damaged, a log whose beginning was released is refused, again and again, and nothing is given up", async () => {
+    const disk = await released();
+    for (const path of snapshotsOf(disk)) disk.damage(path, new Uint8Array(50));
+    for (const _ of [1, 2]) {
+      await expect(openOn(disk)).rejects.toThrow(/begins after entry \d+ and no snapshot/);
+    }
+    expect(segmentsOf(disk).length).toBeGreaterThan(0);
   });
 
   test("a file that the log does not name is not loaded, however new", async () => {
@@ -227,6 +255,53 @@ describe("snapshots and the log", () => {
     await sink.finish();
     const again = await openOn(disk.crash("all", seededRandom(1)));
     expect((await again.storage.load()).snapshot?.index).toBe(19);
+  });
+
+  test("a file of another term than the log's record is not loaded, however new", async () => {
+    const disk = await filled();
+    const store = await openOn(disk);
+    await store.storage.load();
+    const sink = await store.snapshots.write({ index: 19, term: 2, confState });
+    await sink.write(Uint8Array.of(1));
+    await sink.finish();
+    const again = await openOn(disk.crash("all", seededRandom(1)));
+    expect((await again.storage.load()).snapshot).toEqual({ index: 19, term: 1, confState });
+  });
+
+  test("an orphan does not stand in for the one that the log needs: the log is refused", async () => {
+    const disk = await released();
+    const [needed = ""] = snapshotsOf(disk).slice(-1);
+    const store = await openOn(disk);
+    await store.storage.load();
+    const sink = await store.snapshots.write({ index: 29, term: 1, confState });
+    await sink.write(Uint8Array.of(1));
+    await sink.finish();
+    await store.storage.close();
+    for (const path of snapshotsOf(disk)) if (!path.endsWith("1d.snap")) disk.remove(path);
+    expect(snapshotsOf(disk)).toHaveLength(1);
+    expect(needed).toMatch(/1e\.snap$/);
+    await expect(openOn(disk)).rejects.toThrow(/begins after entry \d+ and no snapshot/);
+  });
+
+  test("a record that no HardState covers, as a crash of etcd leaves it, is not started from", async () => {
+    const disk = createMemoryDisk();
+    const store = await openOn(disk);
+    await store.storage.load();
+    const hardState = { term: 1, vote: 1, commit: 5 };
+    await store.storage.append(write({ hardState, entries: entries(1, 10) }));
+    const metadata = { index: 8, term: 1, confState };
+    const sink = await store.snapshots.write(metadata);
+    await sink.write(Uint8Array.of(1));
+    await sink.finish();
+    await store.storage.close();
+    const { end, crc } = await readSegments(disk.directory, wal, 0);
+    const writer = new WalWriter(crc);
+    writer.snapshot(metadata);
+    const [path = ""] = segmentsOf(disk);
+    disk.bytes(path).set(writer.take(), end.offset);
+    const loaded = await (await openOn(disk)).storage.load();
+    expect(loaded).toMatchObject({ snapshot: undefined, hardState: { commit: 5 } });
+    expect(loaded.entries).toEqual(entries(1, 10));
   });
 
   test("a body of many chunks streams to a file that is checked to its end", async () => {
@@ -255,23 +330,84 @@ describe("snapshots and the log", () => {
 });
 
 describe("a store is its identity and its log together", () => {
-  const losses: [name: string, lose: (disk: MemoryDisk, path: string) => boolean][] = [
-    ["the identity", (_disk, path) => path === "store"],
-    ["the log", (_disk, path) => path.startsWith(wal)],
-    ["everything but the identity", (_disk, path) => path !== "store"],
-    ["everything", () => true],
+  const losses: [name: string, lose: (path: string) => boolean, replaced: RegExp | undefined][] = [
+    ["the identity", (path) => path === "store", /^the identity was gone/],
+    ["the log", (path) => path.startsWith(wal), /^the log was gone/],
+    ["the segments alone", (path) => path.endsWith(".wal"), /^the log was gone/],
+    ["the snapshots", (path) => path.startsWith("member/snap"), /^all snapshots were gone/],
+    ["everything but the identity", (path) => path !== "store", /^the log was gone/],
+    [
+      "everything but the snapshots",
+      (path) => !path.startsWith("member/snap"),
+      /^the identity was gone/,
+    ],
+    ["everything", () => true, undefined],
   ];
-  test.each(losses)("without %s it is a new store, and empty", async (_name, lose) => {
-    const disk = await filled();
+  test.each(losses)("without %s it is a new store, and empty", async (_name, lose, replaced) => {
+    const disk = await released();
     const before = (await openOn(disk.copy())).identity;
-    for (const path of disk.paths()) if (lose(disk, path)) disk.remove(path);
+    for (const path of disk.paths()) if (lose(path)) disk.remove(path);
     const store = await openOn(disk);
     expect(store.identity.created).toBe(true);
+    expect(store.identity.boot).toBe(1);
     expect(store.identity.storeId).not.toEqual(before.storeId);
     expect(store.identity.signSeed).not.toEqual(before.signSeed);
+    if (replaced === undefined) expect(store.identity.replaced).toBeUndefined();
+    else expect(store.identity.replaced).toMatch(replaced);
     const loaded = await store.storage.load();
     expect(loaded).toMatchObject({ entries: [], snapshot: undefined });
     expect(loaded.hardState).toEqual({ term: 0, vote: 0, commit: 0 });
+    expect(await store.snapshots.list()).toEqual([]);
+    await store.storage.append(write({ entries: entries(1, 2) }));
+    const again = await openOn(disk.crash("all", seededRandom(1)));
+    expect(again.identity).toEqual({ ...store.identity, boot: 2, created: false });
+    expect((await again.storage.load()).entries).toEqual(entries(1, 2));
+  });
+
+  test("without snapshots, where the log begins at its first entry, nothing is lost and it goes on", async () => {
+    const disk = await filled();
+    const before = (await openOn(disk.copy())).identity;
+    for (const path of snapshotsOf(disk)) disk.remove(path);
+    const store = await openOn(disk);
+    expect(store.identity.storeId).toEqual(before.storeId);
+    expect((await store.storage.load()).entries).toEqual(entries(1, 30));
+  });
+
+  test("a crash while it is made anew leaves no old identity, and none that seems to be the first", async () => {
+    const lost = await released();
+    const { storeId } = (await openOn(lost.copy())).identity;
+    for (const path of segmentsOf(lost)) lost.remove(path);
+    for (let number = 1; number < 100; number++) {
+      const disk = lost.copy({
+        fault: (n) => (n === number ? { kind: "crash", when: "after" } : undefined),
+      });
+      const opened = await openOn(disk).catch(() => undefined);
+      for (const survives of ["all", "none", "some"] as const) {
+        const again = await openOn(disk.crash(survives, seededRandom(number)));
+        expect(again.identity.replaced).toMatch(/gone|another/);
+        expect(again.identity.storeId).not.toEqual(storeId);
+        expect((await again.storage.load()).entries).toEqual([]);
+      }
+      if (opened === undefined) continue;
+      expect(number).toBeGreaterThan(8);
+      return;
+    }
+    throw new Error("it was never made");
+  });
+
+  test("one that a crash left half-made is begun again, and replaces nothing", async () => {
+    for (let number = 1; number < 100; number++) {
+      const disk = createMemoryDisk({
+        fault: (n) => (n === number ? { kind: "crash", when: "after" } : undefined),
+      });
+      const opened = await openOn(disk).catch(() => undefined);
+      for (const survives of ["all", "none", "some"] as const) {
+        const again = await openOn(disk.crash(survives, seededRandom(number)));
+        expect(again.identity.replaced).toBeUndefined();
+      }
+      if (opened !== undefined) return;
+    }
+    throw new Error("it was never made");
   });
 
   test("another store's log is not taken for its own", async () => {
@@ -279,7 +415,10 @@ describe("a store is its identity and its log together", () => {
     for (const path of segmentsOf(disk)) disk.remove(path);
     for (const path of segmentsOf(other)) disk.damage(path, other.bytes(path));
     const store = await openOn(disk);
-    expect(store.identity.created).toBe(true);
+    expect(store.identity).toMatchObject({
+      created: true,
+      replaced: "the log was another store's",
+    });
     expect((await store.storage.load()).entries).toEqual([]);
   });
 
@@ -313,6 +452,15 @@ describe("inspect", () => {
     expect(code).toBe(1);
     expect(text).toMatch(new RegExp(`^disk/${path} is damaged at offset \\d+: `));
     expect(disk.paths()).toEqual(before);
+  });
+
+  test("a damaged identity is a failure", async () => {
+    const disk = await filled();
+    const bytes = disk.bytes("store");
+    bytes[20] = (bytes[20] ?? 0) ^ 1;
+    const { code, text } = await report(disk, true);
+    expect(code).toBe(1);
+    expect(text).toContain("disk/store is damaged: its checksum does not match");
   });
 
   test("a damaged snapshot, and a directory without a log, are failures", async () => {

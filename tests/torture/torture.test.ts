@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import {
   newCounts,
   type TortureCounts,
+  tortureBesideTheLog,
   tortureByDamage,
   tortureByFaults,
 } from "../../lib/testing/wal-torture.js";
@@ -28,7 +29,7 @@ async function torture(...args: string[]): Promise<Record<string, number>> {
 const clean = { lost: 0, silent: 0 };
 
 describe("the log, tortured on a disk in memory", () => {
-  const options = { segmentBytes: 700, writes: 9, seed: 5 };
+  const options = { segmentBytes: 700, writes: 9, seed: 5, pairedBytes: 30 };
 
   const rows: [name: string, run: (counts: TortureCounts) => Promise<void>, atLeast: number][] = [
     ["damaged everywhere, all of it flushed", (c) => tortureByDamage(options, true, c), 10_000],
@@ -44,9 +45,10 @@ describe("the log, tortured on a disk in memory", () => {
     ],
     [
       "every call failing, in every way",
-      (c) => tortureByFaults(options, ["EIO", "ENOSPC", "short"], c),
+      (c) => tortureByFaults(options, ["EIO", "ENOSPC", "short", "fsync"], c),
       500,
     ],
+    ["damaged beside the log", (c) => tortureBesideTheLog(options, c), 1_000],
   ];
   test.each(rows)(
     "%s: nothing is lost, nothing is silent",

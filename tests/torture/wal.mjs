@@ -1,5 +1,10 @@
 /** The log on a disk in memory: damaged everywhere, ended everywhere, every call failing. */
-import { newCounts, tortureByDamage, tortureByFaults } from "../../dist/testing/wal-torture.js";
+import {
+  newCounts,
+  tortureBesideTheLog,
+  tortureByDamage,
+  tortureByFaults,
+} from "../../dist/testing/wal-torture.js";
 
 /** @param {{ writes?: string, segment?: string, seed?: string }} options */
 export async function run({ writes = "30", segment = "1500", seed = "1" }) {
@@ -9,8 +14,12 @@ export async function run({ writes = "30", segment = "1500", seed = "1" }) {
   const parts = [
     ["damage, all of it flushed", (counts) => tortureByDamage(options, true, counts)],
     ["damage, no synced mark", (counts) => tortureByDamage(options, false, counts)],
+    ["damage beside the log", (counts) => tortureBesideTheLog(options, counts)],
     ["crash points", (counts) => tortureByFaults(options, ["before", "within", "after"], counts)],
-    ["failing calls", (counts) => tortureByFaults(options, ["EIO", "ENOSPC", "short"], counts)],
+    ["failing calls: EIO", (counts) => tortureByFaults(options, ["EIO"], counts)],
+    ["failing calls: ENOSPC", (counts) => tortureByFaults(options, ["ENOSPC"], counts)],
+    ["short writes", (counts) => tortureByFaults(options, ["short"], counts)],
+    ["failing fsyncs", (counts) => tortureByFaults(options, ["fsync"], counts)],
   ];
   for (const [name, part] of parts) {
     const counts = newCounts();

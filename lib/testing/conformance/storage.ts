@@ -277,6 +277,17 @@ const appending: StorageCase[] = [
       await after.storage.close();
     },
   },
+  {
+    name: "entries are durable even where no flush was asked for",
+    async run(target) {
+      const { opened } = await store(target);
+      const hardState = hard(1, 1, 2);
+      await opened.storage.append(write({ hardState, entries: entries(1, 5, 1), sync: false }));
+      const { opened: after, loaded } = await crash(target, opened);
+      same([loaded.hardState, loaded.entries], [hardState, entries(1, 5, 1)]);
+      await after.storage.close();
+    },
+  },
   ...cuts(),
   {
     name: "writes that are not awaited take effect in call order",
@@ -457,6 +468,19 @@ const snapshots: StorageCase[] = [
     },
   },
   {
+    name: "compaction raises the commit index to its snapshot's",
+    async run(target) {
+      const { opened } = await store(target);
+      await opened.storage.append(write({ hardState: hard(1, 1, 3), entries: entries(1, 9, 1) }));
+      await writeBody(opened.snapshots, metadata(7, 1), [bytes(7)]);
+      await opened.storage.compact(metadata(7, 1), 0);
+      const { opened: after, loaded } = await crash(target, opened);
+      same(loaded.hardState, hard(1, 1, 7));
+      same(loaded.entries, entries(1, 9, 1));
+      await after.storage.close();
+    },
+  },
+  {
     name: "a log that was cut and then compacted does not get the cut part back",
     async run(target) {
       const { opened } = await store(target);
@@ -525,6 +549,29 @@ const bodies: StorageCase[] = [
       );
       await writeBody(opened.snapshots, metadata(9, 2), []);
       same(await body(opened.snapshots, metadata(9, 2)), []);
+      await opened.storage.close();
+    },
+  },
+  {
+    name: "a chunk may be reused once it was written, and bodies may be written side by side",
+    async run(target) {
+      const { opened } = await store(target);
+      const [one, two] = [metadata(3, 1), metadata(4, 1)];
+      const sinks = [await opened.snapshots.write(one), await opened.snapshots.write(two)];
+      const chunk = new Uint8Array(300_000);
+      for (let n = 1; n <= 6; n++) {
+        for (const [which, sink] of sinks.entries()) {
+          chunk.fill(10 * which + n);
+          await sink.write(chunk);
+        }
+      }
+      chunk.fill(99);
+      for (const sink of sinks) await sink.finish();
+      for (const [which, about] of [one, two].entries()) {
+        const read = await body(opened.snapshots, about);
+        const kinds = [...new Set(read)].map((byte) => byte - 10 * which);
+        same([read.length, kinds], [1_800_000, [1, 2, 3, 4, 5, 6]]);
+      }
       await opened.storage.close();
     },
   },
