@@ -138,7 +138,11 @@ function comingConfs({ ledger, nodes }: Ailing, core: ReadonlySet<NodeId>): Conf
   const confs: ConfState[] = [];
   for (const node of nodes) {
     if (!core.has(node.id)) continue;
-    for (const entry of node.disk.flushed.entries) {
+    // Also what it holds in memory alone: it will write it.
+    const { core: running } = node;
+    const log = running === undefined ? undefined : raftOf(running).log;
+    const held = log?.slice(log.firstIndex, log.lastIndex + 1, Number.POSITIVE_INFINITY) ?? [];
+    for (const entry of [...node.disk.flushed.entries, ...held]) {
       if (entry.type === "EntryNormal" || entry.index <= ledger.lastCommitted) continue;
       confs.push(afterChange(ledger.latestConf, decodeConfChange(entry)));
     }
