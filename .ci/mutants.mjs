@@ -72,12 +72,8 @@ export function mutated({ id, file, find, replace, also = [] }) {
   return texts;
 }
 
-/** Who found it, and after how many seeds, where seeds were needed. @typedef {{ killer: string, seeds: string }} Kill */
-
-/** @param {Mutant} mutant @returns {Promise<Kill | undefined>} */
-async function hunt(mutant) {
-  if (Array.isArray(mutant.by)) return await huntByTest(mutant, mutant.by);
-  const copy = join(copies, mutant.id);
+/** Makes `copy` the compiled code with the bug in it. @param {Mutant} mutant @param {string} copy */
+export function plant(mutant, copy) {
   rmSync(copy, { recursive: true, force: true });
   mkdirSync(copy, { recursive: true });
   const isCode = (/** @type {string} */ from) => !/\.(d\.ts|map|tsbuildinfo)$/.test(from);
@@ -92,6 +88,15 @@ async function hunt(mutant) {
     });
     writeFileSync(join(copy, file.replace(/^lib\//, "").replace(/\.ts$/, ".js")), outputText);
   }
+}
+
+/** Who found it, and after how many seeds, where seeds were needed. @typedef {{ killer: string, seeds: string }} Kill */
+
+/** @param {Mutant} mutant @returns {Promise<Kill | undefined>} */
+async function hunt(mutant) {
+  if (Array.isArray(mutant.by)) return await huntByTest(mutant, mutant.by);
+  const copy = join(copies, mutant.id);
+  plant(mutant, copy);
   const { code, output } = await run(["tests/sim/hunt.mjs", mutant.by, copy, String(seedsMax)], {});
   rmSync(copy, { recursive: true });
   if (code === null) return { killer: `${mutant.by}: it never ends`, seeds: "" };

@@ -1,21 +1,21 @@
 #!/usr/bin/env node
 /**
- * The simulator: `npm run sim -- [--seeds N] [--seed S] [--workers W] [--shrink] [--mutant DIR]`.
+ * The simulator: `npm run sim -- [--seeds N] [--seed S] [--workers W] [--shrink] [--dist DIR]`.
  *
  * Runs the corpus (tests/sim/corpus), then N seeds from S on (default 200 from 1) on W threads (default: 1). A failing seed prints its options,
  * the invariant, the last events and how to run it again; `--shrink` also finds the fewest faults that still break it and keeps
- * them in the corpus. The last line is JSON: { seeds, events, violations, eventsPerSecond, sometimes }.
+ * them in the corpus (or in LOGBOOM_SIM_CORPUS). The last line is JSON: { seeds, events, violations, eventsPerSecond, sometimes }.
  */
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { build } from "./build.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const corpus = join(root, "tests/sim/corpus");
+const corpus = resolve(root, process.env["LOGBOOM_SIM_CORPUS"] ?? "tests/sim/corpus");
 const chunk = 20;
 
 /** @param {string} dist */
@@ -43,12 +43,17 @@ async function work() {
   parentPort?.on("message", (chunk) => void run(chunk));
 }
 
-/** @param {any} failure */
-function report({ seed, options, violation, log }) {
+/** @param {any} failure @param {string} [again]  what runs it again; a script of the corpus is not what its seed draws */
+function report(
+  { seed, options, violation, log },
+  again = `npm run sim -- --seed ${seed} --seeds 1`,
+) {
+  const drawn = JSON.stringify(options, (_, value) => (value === Infinity ? "Infinity" : value));
+  const what = `seed ${seed}: ${violation.message}`;
   return {
     seed,
     invariant: violation.invariant,
-    text: `seed ${seed}: ${violation.message}\n${JSON.stringify(options)}\n${log()}\nseed ${seed}: ${violation.message}\nagain: npm run sim -- --seed ${seed} --seeds 1\n`,
+    text: `${what}\n${drawn}\n${log()}\n${what}\nagain: ${again}\n`,
   };
 }
 
@@ -114,7 +119,7 @@ async function runCorpus({ replay }) {
     const result = await replay(JSON.parse(readFileSync(join(corpus, file), "utf8")));
     if (result.violation === undefined) continue;
     failed++;
-    console.log(`${file}\n${report(result).text}`);
+    console.log(`${file}\n${report(result, "npm run sim -- --seeds 0").text}`);
   }
   return failed;
 }

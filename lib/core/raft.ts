@@ -46,7 +46,8 @@ export interface ForwardedRead {
 export const noMessages: readonly Message[] = [];
 
 export class Raft {
-  readonly config: FullConfig;
+  /** Replaced as a whole when ticks change (`RawNode.setTicks`). */
+  config: FullConfig;
   readonly id: NodeId;
   readonly log: RaftLog;
   readonly tracker: Tracker;

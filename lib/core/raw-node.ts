@@ -43,9 +43,10 @@ import {
   result,
   type StepResult,
 } from "./results.js";
-import { startRaft } from "./roles.js";
+import { setTicks, startRaft } from "./roles.js";
+import { settle } from "./settle.js";
 import { type BasicStatus, basicStatus, type Status, status } from "./status.js";
-import { campaignNow, entriesStored, snapshotStored, step, tick } from "./step.js";
+import { campaignNow, step, tick, ticksUntilDue } from "./step.js";
 import {
   type ConfChange,
   type ConfChangeV2,
@@ -88,6 +89,11 @@ export class RawNode {
   /** One tick of time. */
   tick(): void {
     if (this.#raft.stopped === undefined) tick(this.#raft);
+  }
+
+  /** In how many ticks one does more than count, as of now. Those before it may be taken together, ahead of the next input. */
+  get ticksUntilDue(): number {
+    return ticksUntilDue(this.#raft);
   }
 
   /** Takes in a message from an authenticated peer. Never throws for what is in it. */
@@ -215,7 +221,7 @@ export class RawNode {
     let durable: Outstanding;
     do {
       durable = handover.takeFirst();
-      if (raft.stopped === undefined) owed = joined(owed, settle(raft, durable));
+      if (raft.stopped === undefined) owed = settle(raft, durable, owed);
     } while (durable.write.id < write.id);
     return raft.stopped === undefined ? owed : noMessages;
   }
@@ -227,10 +233,8 @@ export class RawNode {
    */
   applied(index: Index): void {
     const raft = this.#raft;
-    assert(index <= raft.log.applying, "applied beyond what was handed out", {
-      index,
-      applying: raft.log.applying,
-    });
+    const { applying } = raft.log;
+    assert(index <= applying, "applied beyond what was handed out", { index, applying });
     const { encodedBytes, payloadBytes } = this.#handover.takeApplied(index);
     if (raft.stopped !== undefined) return;
     appliedTo(raft, index, encodedBytes);
@@ -287,6 +291,11 @@ export class RawNode {
   }
 
   // — knobs that may be turned while running —
+
+  /** Counts anew, with other ticks; the same everywhere. @throws LogboomError `BAD_CONFIG`, also where reads go by lease */
+  setTicks(heartbeatTicks: number, electionTicks: number): void {
+    setTicks(this.#raft, heartbeatTicks, electionTicks);
+  }
 
   setCheckQuorum(on: boolean): void {
     this.#raft.checkQuorum = on;
@@ -354,28 +363,6 @@ export class RawNode {
     if (role !== "leader" || log.term(log.applied) !== term) return undefined;
     return tracker.groupsConsistent;
   }
-}
-
-/** Counts what waited for a write and is our own; answers what is owed to peers. */
-function settle(raft: Raft, durable: Outstanding): readonly Message[] {
-  const { held, term, storedTerm, storedIndex } = durable;
-  const { snapshot } = durable.write;
-  let own = 0;
-  for (let i = 0; i < held.length; i++) {
-    const message = held[i] as Message;
-    if (message.to !== raft.id) continue;
-    own++;
-    step(raft, message);
-  }
-  if (storedIndex !== 0) entriesStored(raft, term, storedTerm, storedIndex);
-  if (snapshot !== undefined) snapshotStored(raft, snapshot.metadata.index);
-  if (own === 0) return held;
-  return own === held.length ? noMessages : held.filter(({ to }) => to !== raft.id);
-}
-
-function joined(first: readonly Message[], second: readonly Message[]): readonly Message[] {
-  if (first.length === 0) return second;
-  return second.length === 0 ? first : [...first, ...second];
 }
 
 // — for testing/script.ts alone: etcd's scripts deliver one by one what `persisted` takes in at once —

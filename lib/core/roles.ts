@@ -4,7 +4,8 @@
  * Dissertation §3.3 (terms), §3.4 (roles), §3.6.2 (a leader's first entry); compare etcd/raft raft.go (reset, become…).
  */
 import { assert, must } from "../base/assert.js";
-import type { FullConfig, RestoredState } from "./config.js";
+import { LogboomError } from "../base/errors.js";
+import { completeConfig, type FullConfig, type RestoredState } from "./config.js";
 import { hexId } from "./describe.js";
 import { emptyEntry, isConfChange, payloadBytesOf } from "./entries.js";
 import { acknowledge, dropReads, Raft, trace } from "./raft.js";
@@ -36,11 +37,7 @@ function reset(raft: Raft, term: Term): void {
     raft.requestedSnapshot = 0;
   }
   raft.leader = noNode;
-  raft.electionElapsed = 0;
-  raft.heartbeatElapsed = 0;
-  const { minElectionTicks, maxElectionTicks } = raft.config;
-  raft.electionTimeout =
-    minElectionTicks + raft.config.random.below(maxElectionTicks - minElectionTicks);
+  countAnew(raft);
   raft.leadTransferee = noNode;
   raft.leaseForfeited = false;
   raft.tracker.votes.clear();
@@ -52,6 +49,29 @@ function reset(raft: Raft, term: Term): void {
   raft.pendingConfIndex = 0;
   raft.uncommittedBytes = 0;
   dropReads(raft);
+}
+
+function countAnew(raft: Raft): void {
+  const { minElectionTicks, maxElectionTicks, random } = raft.config;
+  raft.electionElapsed = 0;
+  raft.heartbeatElapsed = 0;
+  raft.electionTimeout = minElectionTicks + random.below(maxElectionTicks - minElectionTicks);
+}
+
+/** Other ticks from now on. What others count is what a lease rests on, so with leases they stay. @throws LogboomError `BAD_CONFIG` */
+export function setTicks(raft: Raft, heartbeatTicks: number, electionTicks: number): void {
+  const { reads } = raft.config;
+  if (reads === "lease") {
+    throw new LogboomError("BAD_CONFIG", 'ticks can only be changed while reads are "safe"');
+  }
+  raft.config = completeConfig({
+    ...raft.config,
+    heartbeatTicks,
+    electionTicks,
+    minElectionTicks: electionTicks,
+    maxElectionTicks: 2 * electionTicks,
+  });
+  countAnew(raft);
 }
 
 export function becomeFollower(raft: Raft, term: Term, leader: NodeId): void {

@@ -195,6 +195,21 @@ export function tick(raft: Raft): void {
   }
 }
 
+/**
+ * In how many ticks one does more than count: sends heartbeats, asks for a quorum, begins an election. At least 1; Infinity for who may
+ * not campaign. A message may move it.
+ */
+export function ticksUntilDue(raft: Raft): number {
+  const { config, electionElapsed, heartbeatElapsed } = raft;
+  if (raft.stopped !== undefined) return Number.POSITIVE_INFINITY;
+  if (raft.role === "leader") {
+    const quorum = config.electionTicks - electionElapsed;
+    return Math.max(1, Math.min(quorum, config.heartbeatTicks - heartbeatElapsed));
+  }
+  if (!raft.promotable) return Number.POSITIVE_INFINITY;
+  return Math.max(1, raft.electionTimeout - electionElapsed);
+}
+
 /** By the owner's wish. A voter whose leader answers reads by lease must not call an election while the lease may last. */
 export function campaignNow(raft: Raft): Refusal | undefined {
   if (raft.config.reads === "lease" && raft.role === "follower" && inLease(raft)) {

@@ -4,7 +4,7 @@ import type { Cancel, Clock } from "../base/clock.js";
 export interface AnnouncerOptions {
   readonly clock: Clock;
   /** Milliseconds until a failed attempt is repeated. */
-  readonly retryMs: number;
+  retryMs(): number;
   /** Whether there is something to tell, and somebody to tell it to. */
   due(): boolean;
   tell(): Promise<unknown>;
@@ -39,7 +39,7 @@ export class Announcer {
 
   #again(): void {
     if (this.#closed) return;
-    this.#later = this.#options.clock.after(this.#options.retryMs, () => {
+    this.#later = this.#options.clock.after(this.#options.retryMs(), () => {
       this.#telling = false;
       this.look();
     });

@@ -44,10 +44,17 @@ export interface Timing {
   readonly electionTicks: number;
 }
 
+export function sameTiming(a: Timing, b: Timing): boolean {
+  const { tickMs, heartbeatTicks, electionTicks } = a;
+  return (
+    tickMs === b.tickMs && heartbeatTicks === b.heartbeatTicks && electionTicks === b.electionTicks
+  );
+}
+
 /** Heartbeats every 250 ms, elections after 1.5–3 s: what browser tabs and their links can keep. */
 export const browserTiming: Timing = { tickMs: 50, heartbeatTicks: 5, electionTicks: 30 };
-/** Heartbeats every 50 ms, elections after 150–275 ms: Node processes in one network. */
-export const nodeTiming: Timing = { tickMs: 25, heartbeatTicks: 2, electionTicks: 6 };
+/** Heartbeats every 100 ms, elections after 300–550 ms: Node processes in one network. */
+export const nodeTiming: Timing = { tickMs: 50, heartbeatTicks: 2, electionTicks: 6 };
 
 export interface BareNodeOptions<R> {
   readonly id: NodeId;
@@ -83,6 +90,8 @@ export interface BareNodeEvents<R> {
   read?(state: ReadState): void;
   readDropped?(context: Uint8Array): void;
   stored?(entries: number, ms: number): void;
+  /** A turn of the loop took `ms`. */
+  turned?: ((ms: number) => void) | undefined;
   snapshotTaken?(metadata: SnapshotMetadata, ms: number): void;
   /** Once after each turn in which commit or applied moved. */
   progressed(): void;
@@ -100,9 +109,7 @@ export class BareNode<R> {
   readonly #core: RawNode;
   readonly #driver: Driver<R>;
   readonly #taker: SnapshotTaker;
-  #stopTicks: () => void = () => {};
   #refused = 0;
-  #started = false;
 
   /** Loads the store; nothing happens before `start`. @throws LogboomError `STORAGE_FAILED`, `DECODE` when the snapshot is damaged. */
   static async open<R>(options: BareNodeOptions<R>): Promise<BareNode<R>> {
@@ -164,7 +171,12 @@ export class BareNode<R> {
       taken: (metadata, ms) => options.events.snapshotTaken?.(metadata, ms),
     });
     store.onLost((error) => this.#driver.fail(error, true));
-    this.setTickMs(timing.tickMs);
+  }
+
+  /** From now on; the same at every node. @throws LogboomError `BAD_CONFIG`; leaves all as it was */
+  setTiming({ tickMs, heartbeatTicks, electionTicks }: Timing): void {
+    this.#core.setTicks(heartbeatTicks, electionTicks);
+    this.#driver.setTickMs(tickMs);
   }
 
   /** From now on snapshots are taken by another policy. */
@@ -173,22 +185,14 @@ export class BareNode<R> {
     this.#drive((core) => core.setLogBytesMax(policy.logBytesMax));
   }
 
-  /** From now on a tick takes `ms`. */
-  setTickMs(ms: number): void {
-    this.#stopTicks();
-    if (this.#driver.failed) return;
-    this.#stopTicks = this.#options.clock.every(ms, () => {
-      if (this.#started) this.#drive((core) => core.tick());
-    });
-  }
-
   #makeDriver({ confState, index, term }: SnapshotMetadata): Driver<R> {
-    const { store, machine, clock, events } = this.#options;
+    const { store, machine, clock, events, timing } = this.#options;
     return new Driver<R>({
       core: this.#core,
       storage: store.storage,
       machine,
       clock,
+      tickMs: timing.tickMs,
       confState,
       applied: index,
       appliedTerm: term,
@@ -209,22 +213,19 @@ export class BareNode<R> {
         read: (state) => events.read?.(state),
         readDropped: (context) => events.readDropped?.(context),
         stored: (entries, ms) => events.stored?.(entries, ms),
+        turned: events.turned,
         progressed: () => {
           this.#taker.look();
           events.progressed();
         },
-        failed: (error) => {
-          this.#stopTicks();
-          events.failed(error);
-        },
+        failed: (error) => events.failed(error),
       },
     });
   }
 
   /** Begins: applies what the log already holds as committed, before anybody hears of us. */
   start(): void {
-    this.#started = true;
-    this.#drive(() => {});
+    this.#driver.start();
   }
 
   get confState(): ConfState {
@@ -356,7 +357,6 @@ export class BareNode<R> {
 
   /** Stops; resolves when the write in flight has ended. The store is the caller's to close. */
   async close(): Promise<void> {
-    this.#stopTicks();
     await this.#driver.stop();
   }
 

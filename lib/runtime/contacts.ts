@@ -13,20 +13,20 @@ const contactsMax = 1024;
 
 export class Contacts {
   readonly #clock: Clock;
-  readonly #silenceMs: number;
+  readonly #silenceMs: () => number;
   readonly #emit: (event: Extract<NodeEvent, { type: "heartbeat" }>) => void;
   readonly #contacts = new Map<NodeId, Contact>();
-  readonly #checking: Cancel;
+  #checking: Cancel;
 
   constructor(
     clock: Clock,
-    silenceMs: number,
+    silenceMs: () => number,
     emit: (event: Extract<NodeEvent, { type: "heartbeat" }>) => void,
   ) {
     this.#clock = clock;
     this.#silenceMs = silenceMs;
     this.#emit = emit;
-    this.#checking = clock.every(silenceMs, () => this.#check());
+    this.#checking = clock.after(2 * silenceMs(), () => this.#check());
   }
 
   heard(peer: NodeId): void {
@@ -56,9 +56,12 @@ export class Contacts {
 
   #check(): void {
     const now = this.#clock.now();
+    const silenceMs = this.#silenceMs();
+    // Seldom enough to cost an idle process nothing.
+    this.#checking = this.#clock.after(2 * silenceMs, () => this.#check());
     for (const [peer, contact] of this.#contacts) {
       const lastContactMs = now - contact.heardAt;
-      if (contact.silent || lastContactMs < this.#silenceMs) continue;
+      if (contact.silent || lastContactMs < silenceMs) continue;
       contact.silent = true;
       this.#emit({ type: "heartbeat", peer, state: "failed", lastContactMs });
     }

@@ -4,7 +4,7 @@
  * It knows an order, not a protocol. What may leave at once is sent while the disk works (dissertation §10.2.1); what speaks of
  * unwritten state is handed out by `persisted` when the write is durable; committed entries are applied in order. Everything is
  * synchronous but the disk, so two messages never interleave inside the core. A turn that takes long is cut and goes on in a task of
- * its own, so that timers and heartbeats are never starved.
+ * its own, so that timers and heartbeats are never starved. Ticks that only count are given to the core ahead of the next input.
  *
  * A leader whose disk fails hands over before it falls silent: what it still sends needs no disk (handing-over.ts).
  *
@@ -29,6 +29,7 @@ import type {
 import type { Storage } from "../storage/storage.js";
 import { Applier } from "./applier.js";
 import { handOver } from "./handing-over.js";
+import { Pacemaker } from "./pacemaker.js";
 import type { AppliedConfChange, StateMachine } from "./state-machine.js";
 import { createWriter, type Writer } from "./writer.js";
 
@@ -47,6 +48,8 @@ export interface DriverEvents<Result> {
   readDropped(context: Uint8Array): void;
   /** A write of so many entries took `ms` to become durable. */
   stored(entries: number, ms: number): void;
+  /** A turn took `ms`, calls of the machine included. No clock is read for it where nobody asks. */
+  turned?: ((ms: number) => void) | undefined;
   /** Something was applied or committed in this turn; called once at its end. */
   progressed(): void;
   /** The node stopped for good: broken invariant or failed storage. Called once. */
@@ -58,6 +61,8 @@ export interface DriverOptions<Result> {
   readonly storage: Storage;
   readonly machine: StateMachine<Result>;
   readonly clock: Clock;
+  /** Milliseconds of one tick. */
+  readonly tickMs: number;
   /** The configuration at the start and the last applied index, both as of the snapshot restored from. */
   readonly confState: ConfState;
   readonly applied: Index;
@@ -77,12 +82,13 @@ export class Driver<Result> {
   readonly #events: DriverEvents<Result>;
   readonly #writer: Writer;
   readonly #applier: Applier<Result>;
+  readonly #pace: Pacemaker;
   #failed = false;
   #pumping = false;
   #resume: (() => void) | undefined;
 
   constructor(options: DriverOptions<Result>) {
-    const { core, clock, events, storage } = options;
+    const { core, clock, events, storage, tickMs } = options;
     this.#core = core;
     this.#clock = clock;
     this.#events = events;
@@ -94,6 +100,11 @@ export class Driver<Result> {
       },
       durable: (write) => this.#turn(() => this.#durable(write)),
       failed: (error) => this.fail(error, true),
+    });
+    this.#pace = new Pacemaker(tickMs, {
+      clock,
+      ticksUntilDue: () => core.ticksUntilDue,
+      due: (ticks) => this.#turn(() => this.#tick(ticks)),
     });
     this.#applier = new Applier<Result>({
       ...options,
@@ -107,6 +118,17 @@ export class Driver<Result> {
         failed: (error) => this.fail(error),
       },
     });
+  }
+
+  /** Time begins, and what the log already holds as committed is applied. */
+  start(): void {
+    this.#pace.start();
+    this.#turn(() => {});
+  }
+
+  /** From now on a tick takes `ms`. */
+  setTickMs(ms: number): void {
+    this.#pace.setTickMs(ms);
   }
 
   get confState(): ConfState {
@@ -134,9 +156,14 @@ export class Driver<Result> {
   drive<T>(input: (core: RawNode) => T): T | undefined {
     let result: T | undefined;
     this.#turn(() => {
+      this.#tick(this.#pace.take());
       result = input(this.#core);
     });
     return result;
+  }
+
+  #tick(count: number): void {
+    for (let n = 0; n < count; n++) this.#core.tick();
   }
 
   /** Stops for good. A leader whose disk failed, and nothing else, names its successor first. */
@@ -155,6 +182,7 @@ export class Driver<Result> {
 
   #stop(): void {
     this.#failed = true;
+    this.#pace.stop();
     this.#resume?.();
     this.#resume = undefined;
     this.#writer.stop();
@@ -173,6 +201,8 @@ export class Driver<Result> {
 
   #turn(work: () => void): void {
     if (this.#failed) return;
+    const { turned } = this.#events;
+    const from = turned === undefined || this.#pumping ? 0 : this.#clock.now();
     try {
       work();
       // An event handler may drive the core again: the outer turn carries on with what that left.
@@ -183,6 +213,8 @@ export class Driver<Result> {
       } finally {
         this.#pumping = false;
       }
+      this.#pace.look();
+      turned?.(this.#clock.now() - from);
     } catch (error) {
       this.fail(error);
     }

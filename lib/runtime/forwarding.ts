@@ -16,7 +16,7 @@ import type { Placed, Request, RequestFrame } from "./requests.js";
 export interface ForwardingOptions {
   readonly clock: Clock;
   /** How long a request waits for a leader, and how long for its answer. */
-  readonly waitMs: number;
+  waitMs(): number;
   leader(): NodeId;
   /** False when the frame is known to be lost. */
   send(to: NodeId, frame: RequestFrame): boolean;
@@ -68,7 +68,7 @@ export class Forwarding {
     }
     return new Promise((resolve, reject) => {
       const id = ++this.#ids;
-      const timer = this.#options.clock.after(this.#options.waitMs, () => this.#late(pending));
+      const timer = this.#options.clock.after(this.#options.waitMs(), () => this.#late(pending));
       const abort = (): void => {
         const outcome = pending.askedOf === noNode ? "none" : "unknown";
         pending.reject(aborted(signal, outcome));

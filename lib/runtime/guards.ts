@@ -31,7 +31,7 @@ export interface GuardsOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly machine: MemberedMachine<unknown>;
-  readonly electionMs: number;
+  electionMs(): number;
   readonly activation: "automatic" | "manual";
   readonly checkEverySnapshots: number;
   softState(): SoftState;
@@ -64,7 +64,9 @@ export class Guards {
       self,
       clock,
       random: options.random,
-      waitMs: 20 * electionMs,
+      get waitMs() {
+        return 20 * electionMs();
+      },
       everySnapshots: options.checkEverySnapshots,
       leads: () => this.#leads,
       leader: () => options.softState().leader,

@@ -27,7 +27,13 @@ export type {
   StoreMeta,
   StoreOpenOptions,
 } from "../storage/storage.js";
-export type { LinkKind, PeerEvent, SendOptions, Transport } from "../transport/transport.js";
+export type {
+  AddressedTransport,
+  LinkKind,
+  PeerEvent,
+  SendOptions,
+  Transport,
+} from "../transport/transport.js";
 export {
   BareNode,
   type BareNodeEvents,
@@ -41,10 +47,11 @@ export type { MemberChange } from "./member-changes.js";
 export type { Addresses, Configuration } from "./members.js";
 export {
   type Logger,
-  type MetricKind,
+  type Metric,
+  type MetricLabels,
   type MetricName,
   type Metrics,
-  metricHelp,
+  metricTable,
   noLogger,
   noMetrics,
   type PromClient,
@@ -52,7 +59,6 @@ export {
 } from "./metrics.js";
 export type { Halt, NodeEvent, NodeEventType } from "./node-events.js";
 export type {
-  AddressedTransport,
   Bootstrap,
   Changes,
   RaftNodeOptions,

@@ -16,7 +16,7 @@ export interface LinearizableOptions {
   readonly self: NodeId;
   readonly clock: Clock;
   /** After so long without an answer the question is asked again. */
-  readonly retryMs: number;
+  retryMs(): number;
   /** Random bits of this life: contexts must be unique in the whole cluster, also after a restart. */
   readonly salt: number;
   /** Puts the question to the core; false when there is nobody to answer it now. */
@@ -130,7 +130,7 @@ export class Linearizable {
     }
     const context = this.#freshContext();
     this.#context = context;
-    this.#retry ??= this.#options.clock.every(this.#options.retryMs, () => this.#ask());
+    this.#retry ??= this.#options.clock.every(this.#options.retryMs(), () => this.#ask());
     if (!this.#options.ask(context) && this.#context === context) this.#context = undefined;
   }
 

@@ -104,6 +104,10 @@ export function memberIds(confState: ConfState): ReadonlySet<NodeId> {
   return new Set([...voters, ...learners, ...votersOutgoing, ...learnersNext]);
 }
 
+export function isVoter({ voters, votersOutgoing }: ConfState, id: NodeId): boolean {
+  return voters.includes(id) || votersOutgoing.includes(id);
+}
+
 /** What stands before the machine's state in a snapshot. */
 export interface Head {
   /** Index of the entry that last changed the configuration. */

@@ -7,7 +7,7 @@ import type { RawNode } from "../core/raw-node.js";
 import { type ConfState, emptyConfState, type NodeId } from "../core/types.js";
 import type { SnapshotPolicy } from "../storage/snapshot-policy.js";
 import type { OpenedStore } from "../storage/storage.js";
-import type { Transport } from "../transport/transport.js";
+import type { AddressedTransport } from "../transport/transport.js";
 import { nodeTiming, type Timing } from "./bare-node.js";
 import { type Addresses, addressBytesMax } from "./members.js";
 import { type Logger, type Metrics, noLogger, noMetrics } from "./metrics.js";
@@ -16,11 +16,6 @@ import type { NodeMachine } from "./state-machine.js";
 import { systemClock } from "./system-clock.js";
 import { systemRandom } from "./system-random.js";
 
-/** A transport that finds peers by address is told where they are, at the start and whenever that changes. */
-export interface AddressedTransport extends Transport {
-  setAddresses?(addresses: Addresses): void;
-}
-
 /** With whom a cluster begins. The same at every node that is given one. */
 export interface Bootstrap {
   readonly voters: readonly NodeId[];
@@ -28,12 +23,10 @@ export interface Bootstrap {
   readonly addresses?: Addresses;
 }
 
-/** What may be changed while the node runs. */
-export interface Reloadable {
+/** What may be changed while the node runs; ticks and their length are to be the same at every node, so change them everywhere. */
+export interface Reloadable extends Timing {
   /** When snapshots are taken and how much log stays behind them. */
   readonly snapshotPolicy: SnapshotPolicy;
-  /** Milliseconds of one tick: scales heartbeats and election timeouts alike. Keep it the same at every node. */
-  readonly tickMs: number;
   /** Bytes of one command. Default 1 MiB. */
   readonly proposalBytesMax: number;
   /** Bytes of commands whose end is open at this node, forwarded ones counted apart. Default 64 MiB. */
@@ -119,6 +112,8 @@ export function completeOptions<Result>(options: RaftNodeOptions<Result>): Compl
     random: options.random ?? systemRandom,
     timing,
     tickMs: timing.tickMs,
+    heartbeatTicks: timing.heartbeatTicks,
+    electionTicks: timing.electionTicks,
     snapshotPolicy: completePolicy(options.snapshotPolicy),
     proposalBytesMax: options.proposalBytesMax ?? 1024 * 1024,
     pendingBytesMax: options.pendingBytesMax ?? 64 * 1024 * 1024,
@@ -136,20 +131,39 @@ export function completeOptions<Result>(options: RaftNodeOptions<Result>): Compl
   return complete;
 }
 
+/** The part of `options` that may be changed. */
+export function reloadableOf(options: Reloadable): Reloadable {
+  const { snapshotPolicy, tickMs, heartbeatTicks, electionTicks } = options;
+  const { proposalBytesMax, pendingBytesMax } = options;
+  return {
+    snapshotPolicy,
+    tickMs,
+    heartbeatTicks,
+    electionTicks,
+    proposalBytesMax,
+    pendingBytesMax,
+  };
+}
+
 /** @throws LogboomError `BAD_CONFIG` */
-export function checkReloadable({
-  snapshotPolicy,
-  tickMs,
-  proposalBytesMax,
-  pendingBytesMax,
-}: Reloadable): void {
-  positive("tickMs", tickMs);
+export function checkReloadable(settings: Reloadable): void {
+  const { snapshotPolicy, proposalBytesMax, pendingBytesMax } = settings;
+  checkTiming(settings);
   positive("proposalBytesMax", proposalBytesMax);
   positive("pendingBytesMax", pendingBytesMax);
   if (proposalBytesMax > pendingBytesMax) {
     bad("proposalBytesMax", `be at most pendingBytesMax (${pendingBytesMax})`, proposalBytesMax);
   }
   checkPolicy(snapshotPolicy, proposalBytesMax);
+}
+
+function checkTiming({ tickMs, heartbeatTicks, electionTicks }: Timing): void {
+  for (const [name, value] of Object.entries({ tickMs, heartbeatTicks, electionTicks })) {
+    if (!(Number.isSafeInteger(value) && value > 0)) bad(name, "be a whole number above 0", value);
+  }
+  if (heartbeatTicks >= electionTicks) {
+    bad("heartbeatTicks", `be below electionTicks (${electionTicks})`, heartbeatTicks);
+  }
 }
 
 function checkPolicy(policy: SnapshotPolicy, proposalBytesMax: number): void {

@@ -35,6 +35,8 @@ export interface RequestsOptions<Result> {
   bare(): BareNode<Result>;
   softState(): SoftState;
   configuration(): Configuration;
+  /** Milliseconds in which an election begins at the earliest, as of now. */
+  electionMs(): number;
   send(to: NodeId, frame: RequestFrame): boolean;
   /** What this node, as leader, puts into the log for `commands`. */
   stamped(commands: readonly Uint8Array[]): readonly Uint8Array[];
@@ -56,13 +58,12 @@ export class Requests<Result> {
 
   constructor(deps: RequestsOptions<Result>) {
     const { options } = deps;
-    const { id, clock, random, timing } = options;
+    const { id, clock, random } = options;
     this.#deps = deps;
     this.#options = options;
     this.pendingBytesMax = options.pendingBytesMax;
-    const electionMs = timing.tickMs * timing.electionTicks;
     // Two whole elections: a leader that is there at all is found by then.
-    const graceMs = 4 * electionMs;
+    const graceMs = (): number => 4 * deps.electionMs();
     this.#proposals = new Proposals<Result>({
       clock,
       graceMs,
@@ -72,7 +73,7 @@ export class Requests<Result> {
     this.#reads = new Linearizable({
       self: id,
       clock,
-      retryMs: electionMs,
+      retryMs: deps.electionMs,
       salt: random.below(2 ** 32),
       ask: (context) => deps.bare().readIndex(context).accepted,
       applied: () => deps.bare().applied,
@@ -167,7 +168,7 @@ export class Requests<Result> {
         bytes,
         signal,
       );
-      metrics.observe("raft_commit_time_seconds", (clock.now() - from) / 1000);
+      metrics.observe("raft_apply_time_seconds", (clock.now() - from) / 1000);
       return applied;
     } catch (error) {
       metrics.count("raft_apply_failed_total", commands.length);
@@ -204,10 +205,9 @@ export class Requests<Result> {
       return leader !== noNode && (to === noNode ? leader !== former : leader === to);
     };
     // The leader gives up after one election timeout; ours is the wait for its successor's first word.
-    const { clock, timing } = this.#options;
     const ending = new AbortController();
     let late = false;
-    const timer = clock.after(3 * timing.tickMs * timing.electionTicks, () => {
+    const timer = this.#options.clock.after(3 * this.#deps.electionMs(), () => {
       late = true;
       ending.abort();
     });
@@ -247,7 +247,8 @@ export class Requests<Result> {
       const text = `the backup takes ${backup.length} bytes, at most ${backupBytesMax} are allowed`;
       throw new LogboomError("TOO_LARGE", text);
     }
-    const { random, id: self } = this.#options;
+    const { random, id: self, metrics, clock } = this.#options;
+    const from = clock.now();
     const id = 1 + random.below(2 ** 32) * 2 ** 20 + random.below(2 ** 20);
     for (let offset = 0; offset === 0 || offset < backup.length; offset += pieceBytes) {
       const data = backup.subarray(offset, offset + pieceBytes);
@@ -257,6 +258,7 @@ export class Requests<Result> {
     }
     const outcome = this.#deps.machine.outcomeOf(id);
     if (outcome?.error !== undefined) throw outcome.error;
+    metrics.observe("raft_restore_user_snapshot_seconds", (clock.now() - from) / 1000);
     if (outcome === undefined) {
       const text = "another backup was begun before this one was complete";
       throw new LogboomError("PROPOSAL_DROPPED", text, { reason: "overtaken" });

@@ -120,10 +120,3 @@ export function publishGauges(metrics: Metrics, status: NodeStatus): void {
   metrics.gauge("raft_fsm_pending", status.backlog);
   metrics.gauge("raft_is_leader", status.role === "leader" ? 1 : 0);
 }
-
-export function countRole(metrics: Metrics, role: Role, before: Role): void {
-  if (role === "leader") metrics.count("raft_state_leader_total");
-  else if (role === "follower") metrics.count("raft_state_follower_total");
-  else metrics.count("raft_state_candidate_total");
-  if (before === "leader") metrics.count("raft_transition_leader_lost_total");
-}

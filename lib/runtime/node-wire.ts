@@ -11,6 +11,7 @@ import type { BareNode } from "./bare-node.js";
 import type { Contacts } from "./contacts.js";
 import { packFrame, raftFrame, requestFrame, transferFrame, unpackFrame } from "./frames.js";
 import type { Guards } from "./guards.js";
+import type { Measures } from "./measures.js";
 import type { Metrics } from "./metrics.js";
 import type { NodeEvent } from "./node-events.js";
 import type { Requests } from "./node-requests.js";
@@ -29,6 +30,7 @@ const bulkBytes = 64 * 1024;
 export interface WireParts<Result> {
   readonly transport: Transport;
   readonly metrics: Metrics;
+  readonly measures: Measures;
   readonly contacts: Contacts;
   readonly requests: Requests<Result>;
   readonly transfers: Transfers;
@@ -53,7 +55,11 @@ export class Wire<Result> {
     const { metrics, transport } = this.#parts;
     metrics.count("raft_messages_sent_total");
     const inline = message.snapshot?.data.length ?? 0;
-    if (message.type === "MsgSnap" && inline === 0) return this.#parts.transfers.start(message);
+    this.#parts.measures.rpc?.sent(message);
+    if (message.type === "MsgSnap" && inline === 0) {
+      this.#parts.measures.sending(to);
+      return this.#parts.transfers.start(message);
+    }
     const frame = packFrame(raftFrame, encodeMessages([message]));
     if (transport.send(to, frame, { bulk: frame.length > bulkBytes })) return true;
     metrics.count("raft_messages_dropped_total");
@@ -83,8 +89,11 @@ export class Wire<Result> {
     this.#parts.contacts.heard(from);
     try {
       const { kind, body } = unpackFrame(frame);
-      if (kind === raftFrame) this.#onMessages(from, decodeMessages(body));
-      else if (kind === requestFrame) this.#onRequest(from, decodeRequestFrame(body));
+      const { rpc } = this.#parts.measures;
+      if (kind === raftFrame) {
+        const messages = rpc?.decoding("raft", body, decodeMessages) ?? decodeMessages(body);
+        this.#onMessages(from, messages);
+      } else if (kind === requestFrame) this.#onRequest(from, decodeRequestFrame(body));
       else if (kind === transferFrame) this.#parts.transfers.receive(from, body);
       else throw new DecodeError(`a frame of kind ${kind}, which this node does not speak`);
     } catch (error) {
@@ -96,7 +105,9 @@ export class Wire<Result> {
 
   #onMessages(from: NodeId, messages: readonly Message[]): void {
     this.#parts.metrics.count("raft_messages_received_total", messages.length);
-    for (const { type, term } of messages) {
+    for (const message of messages) {
+      const { type, term } = message;
+      this.#parts.measures.rpc?.received(from, message);
       if (type !== "MsgVote" && type !== "MsgPreVote") continue;
       this.#parts.emit({ type: "vote", candidate: from, term, preVote: type === "MsgPreVote" });
     }

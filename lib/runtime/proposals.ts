@@ -36,7 +36,7 @@ const rememberedMax = 8192;
 export interface ProposalsOptions {
   readonly clock: Clock;
   /** How long the fate of an entry may stay open after leadership was lost. */
-  readonly graceMs: number;
+  graceMs(): number;
   /** The term in which a leader is known now; 0 where none is. */
   leaderTerm(): Term;
 }
@@ -151,7 +151,7 @@ export class Proposals<Result> {
   leadershipLost(): void {
     if (this.#waiting.size === 0) return;
     const open = new Set(this.#waiting.values());
-    const cancel = this.#options.clock.after(this.#options.graceMs, () => {
+    const cancel = this.#options.clock.after(this.#options.graceMs(), () => {
       this.#graces.delete(cancel);
       for (const batch of open) {
         if (this.#waiting.get(batch.first + batch.count - 1) !== batch) continue;

@@ -23,6 +23,7 @@ import {
   completeOptions,
   type RaftNodeOptions,
   type Reloadable,
+  reloadableOf,
 } from "./node-options.js";
 import { type NodeStatus, statsOf } from "./node-status.js";
 import type { Applied } from "./proposals.js";
@@ -59,17 +60,17 @@ export class RaftNode<Result> {
    */
   static async open<Result>(options: RaftNodeOptions<Result>): Promise<RaftNode<Result>> {
     const complete = completeOptions(options);
-    return new RaftNode(options, await RunningNode.open(complete), complete);
+    return new RaftNode(options, await RunningNode.open(complete), reloadableOf(complete));
   }
 
   private constructor(
     options: RaftNodeOptions<Result>,
     node: RunningNode<Result>,
-    { snapshotPolicy, tickMs, proposalBytesMax, pendingBytesMax }: Reloadable,
+    settings: Reloadable,
   ) {
     this.#options = options;
     this.#node = node;
-    this.#settings = { snapshotPolicy, tickMs, proposalBytesMax, pendingBytesMax };
+    this.#settings = settings;
   }
 
   get id(): NodeId {
@@ -104,7 +105,7 @@ export class RaftNode<Result> {
 
   /** Resolves when everything proposed before, by anybody, is applied on this node. @throws as `propose` */
   async barrier(options: Waiting = {}): Promise<Index> {
-    this.#node.count("raft_barrier_total");
+    this.#options.metrics?.count("raft_barrier_total");
     const [applied] = await this.#node.requests.propose([noBytes], options.signal);
     return applied?.index ?? 0;
   }
@@ -132,7 +133,7 @@ export class RaftNode<Result> {
 
   /** Resolves when a quorum has confirmed, after the call, that this node leads. @throws LogboomError `NOT_LEADER`, outcome none, and as `read` */
   async verifyLeader(options: Waiting = {}): Promise<void> {
-    this.#node.count("raft_verify_leader_total");
+    this.#options.metrics?.count("raft_verify_leader_total");
     const { role, term } = this.#node.basicStatus();
     if (role !== "leader") throw refusal("notLeader");
     await this.#node.requests.readIndex(options.signal);
@@ -304,7 +305,7 @@ export class RaftNode<Result> {
       version = this.status().machineVersion,
     }: Waiting & { readonly version?: number } = {},
   ): Promise<void> {
-    this.#node.count("raft_restore_total");
+    this.#options.metrics?.count("raft_restore_total");
     const chunks: Uint8Array[] = [];
     if (backup instanceof Uint8Array) chunks.push(backup);
     else for await (const chunk of backup) chunks.push(chunk);
@@ -363,13 +364,13 @@ export class RaftNode<Result> {
     return this.#settings;
   }
 
-  /** Changes settings while running. @throws LogboomError `BAD_CONFIG`, leaving all as they were */
+  /** Changes settings while running. @throws LogboomError `BAD_CONFIG` (also for ticks while reads go by lease) */
   reload(changes: Changes): Reloadable {
     const snapshotPolicy = { ...this.#settings.snapshotPolicy, ...changes.snapshotPolicy };
     const settings = { ...this.#settings, ...changes, snapshotPolicy };
     checkReloadable(settings);
-    this.#settings = settings;
     this.#node.reload(settings);
+    this.#settings = settings;
     return settings;
   }
 

@@ -3,14 +3,13 @@
  *
  * Not here: the public face and its checks (raft-node.ts).
  */
-import type { Cancel } from "../base/clock.js";
 import { createEmitter, type Emitter } from "../base/emitter.js";
 import { LogboomError, type Outcome } from "../base/errors.js";
 import type { BasicStatus } from "../core/raw-node.js";
 import { type NodeId, noNode, type SnapshotMetadata, type SoftState } from "../core/types.js";
 import type { Loaded } from "../storage/storage.js";
 import { Announcer } from "./announcer.js";
-import { BareNode, type BareNodeOptions } from "./bare-node.js";
+import { BareNode, type BareNodeOptions, sameTiming, type Timing } from "./bare-node.js";
 import { closeEach } from "./closing.js";
 import { Conditions } from "./conditions.js";
 import { Contacts } from "./contacts.js";
@@ -19,10 +18,10 @@ import { packFrame, requestFrame } from "./frames.js";
 import { Guards } from "./guards.js";
 import { Life } from "./life.js";
 import { LogLines } from "./log-lines.js";
+import { Measures } from "./measures.js";
 import { carrierOf } from "./member-changes.js";
 import { MemberedMachine } from "./membered-machine.js";
 import { type Configuration, memberIds } from "./members.js";
-import type { MetricName } from "./metrics.js";
 import { memberEvents, type NodeEvent } from "./node-events.js";
 import { foundWith } from "./node-founding.js";
 import {
@@ -32,11 +31,13 @@ import {
   type Reloadable,
 } from "./node-options.js";
 import { Requests } from "./node-requests.js";
-import { countRole, type NodeStatus, publishGauges, statusOfNode } from "./node-status.js";
+import { type NodeStatus, statusOfNode } from "./node-status.js";
 import { Wire } from "./node-wire.js";
 import { causeOf, closed, halted } from "./refusals.js";
 import { encodeRequestFrame, type RequestFrame } from "./requests.js";
 import { Transfers } from "./transfers.js";
+
+type Send = (to: NodeId, frame: RequestFrame) => boolean;
 
 export class RunningNode<Result> {
   readonly requests: Requests<Result>;
@@ -50,7 +51,8 @@ export class RunningNode<Result> {
   readonly #wire: Wire<Result>;
   readonly #conditions = new Conditions();
   readonly #lines: LogLines;
-  #gauges: Cancel = () => {};
+  readonly #measures: Measures;
+  #timing: Timing;
   #bare!: BareNode<Result>;
   #softState: SoftState = { role: "follower", leader: noNode };
   #members: ReadonlySet<NodeId> = new Set();
@@ -72,18 +74,21 @@ export class RunningNode<Result> {
     options.transport.onPeer((event) => node.#wire.link(event));
     options.transport.onFrame((from, frame) => node.#wire.receive(from, frame));
     for (const peer of options.transport.peers()) node.#contacts.heard(peer);
-    node.#gauges = options.clock.every(1000, () => publishGauges(options.metrics, node.status()));
+    node.#measures.start();
     node.guards.start();
     return node;
   }
 
   private constructor(options: CompleteOptions<Result>) {
-    const { id, clock, transport, store, address, timing } = options;
-    const electionMs = timing.tickMs * timing.electionTicks;
+    const { id, clock, transport, store, address } = options;
     this.#options = options;
+    this.#timing = options.timing;
+    const electionMs = (): number => this.#timing.tickMs * this.#timing.electionTicks;
     this.#machine = new MemberedMachine(options.machine);
     this.#lines = new LogLines(id, options.logger);
-    const tell = (to: NodeId, frame: RequestFrame): boolean =>
+    this.#contacts = new Contacts(clock, electionMs, (event) => this.#emit(event));
+    this.#measures = new Measures(options, this.#contacts, () => this.status());
+    const tell: Send = (to, frame) =>
       transport.send(to, packFrame(requestFrame, encodeRequestFrame(frame)));
     this.requests = new Requests<Result>({
       options,
@@ -91,6 +96,7 @@ export class RunningNode<Result> {
       bare: () => this.#bare,
       softState: () => this.#softState,
       configuration: () => this.configuration,
+      electionMs,
       send: tell,
       stamped: (commands) => this.guards.stamped(commands),
       checkChange: (change) => this.guards.check(change),
@@ -99,17 +105,17 @@ export class RunningNode<Result> {
     });
     this.#transfers = new Transfers({
       clock,
-      store: store.snapshots,
+      store: this.#measures.arrivals(store.snapshots),
       transport,
       bare: () => this.#bare,
       ended: (to, metadata, outcome) => this.#transferEnded(to, metadata, outcome),
     });
-    this.#contacts = new Contacts(clock, electionMs, (event) => this.#emit(event));
     this.guards = this.#makeGuards(tell, electionMs);
     this.#wire = new Wire<Result>({
       guards: this.guards,
       transport,
       metrics: options.metrics,
+      measures: this.#measures,
       contacts: this.#contacts,
       requests: this.requests,
       transfers: this.#transfers,
@@ -133,7 +139,7 @@ export class RunningNode<Result> {
     });
   }
 
-  #makeGuards(send: (to: NodeId, frame: RequestFrame) => boolean, electionMs: number): Guards {
+  #makeGuards(send: Send, electionMs: () => number): Guards {
     const { id: self, clock, random, activation, checkEverySnapshots } = this.#options;
     this.#machine.onActivated = (version, index) =>
       this.#emit({ type: "activated", version, index });
@@ -189,10 +195,6 @@ export class RunningNode<Result> {
     return this.#events.on(listener);
   }
 
-  count(name: MetricName): void {
-    this.#options.metrics.count(name);
-  }
-
   /** Resolves when `holds`, which is looked at whenever something has happened. */
   async until(
     holds: () => boolean,
@@ -211,10 +213,11 @@ export class RunningNode<Result> {
     return taken;
   }
 
-  reload({ snapshotPolicy, tickMs, pendingBytesMax }: Reloadable): void {
-    this.#bare.setSnapshotPolicy(snapshotPolicy);
-    this.#bare.setTickMs(tickMs);
-    this.requests.limit(pendingBytesMax);
+  reload(settings: Reloadable): void {
+    if (!sameTiming(settings, this.#timing)) this.#bare.setTiming(settings);
+    this.#timing = settings;
+    this.#bare.setSnapshotPolicy(settings.snapshotPolicy);
+    this.requests.limit(settings.pendingBytesMax);
   }
 
   async bootstrap(bootstrap: Bootstrap): Promise<void> {
@@ -242,7 +245,7 @@ export class RunningNode<Result> {
   async #close(): Promise<void> {
     this.#life.close();
     this.#endRequests(closed);
-    this.#gauges();
+    this.#measures.close();
     this.guards.close(closed("unknown"));
     this.#announcer.close();
     this.#contacts.close();
@@ -285,15 +288,15 @@ export class RunningNode<Result> {
   }
 
   #bareOptions(): BareNodeOptions<Result> {
-    const { id, store, clock, random, timing, snapshotPolicy, metrics, watch } = this.#options;
+    const { id, store, clock, random, snapshotPolicy, watch } = this.#options;
     return {
       ...(watch === undefined ? {} : { watch }),
       id,
-      store,
-      machine: this.#machine,
+      store: this.#measures.store(store),
+      machine: this.#measures.machine(this.#machine),
       clock,
       random,
-      timing,
+      timing: this.#timing,
       snapshotPolicy,
       snapshotBodies: "stored",
       core: {
@@ -310,17 +313,15 @@ export class RunningNode<Result> {
         softState: (state) => this.#onSoftState(state),
         read: (state) => this.requests.read(state),
         readDropped: (context) => this.requests.readDropped(context),
-        stored: (entries, ms) => {
-          metrics.observe("raft_store_logs_seconds", ms / 1000);
-          metrics.observe("raft_store_logs_entries", entries);
-        },
+        ...this.#measures.events(),
         snapshotTaken: (metadata, ms) => {
           this.guards.checks.snapshotTaken();
-          metrics.observe("raft_snapshot_take_seconds", ms / 1000);
+          this.#measures.snapshotTaken(ms);
           this.#emit({ type: "snapshot", action: "taken", metadata, peer: undefined });
           this.#check();
         },
         progressed: () => {
+          this.#measures.progressed(this.#bare.status().commit);
           this.requests.progressed();
           this.#check();
         },
@@ -332,10 +333,9 @@ export class RunningNode<Result> {
   #onSoftState(state: SoftState): void {
     const before = this.#softState;
     this.#softState = state;
-    const { metrics } = this.#options;
     const { term } = this.#bare.status();
     if (state.role !== before.role) {
-      countRole(metrics, state.role, before.role);
+      this.#measures.role(before.role, state.role, this.#bare);
       this.guards.roleChanged();
       this.#emit({ type: "role", role: state.role, term });
     }
@@ -354,6 +354,7 @@ export class RunningNode<Result> {
     const ids = memberIds(configuration.confState);
     const before = this.#members;
     this.#members = ids;
+    this.#measures.rpc?.keep(ids);
     // A node that is yet to be added knows nobody: it goes by what its transport was opened with.
     if (configuration.addresses.size > 0) transport.setAddresses?.(configuration.addresses);
     this.#emit({ type: "configuration", configuration });
@@ -365,6 +366,7 @@ export class RunningNode<Result> {
   }
 
   #restored(metadata: SnapshotMetadata): void {
+    this.#measures.restored();
     this.#emit({ type: "snapshot", action: "installed", metadata, peer: undefined });
     this.#configured();
     this.guards.checks.restored();
@@ -373,7 +375,7 @@ export class RunningNode<Result> {
 
   #transferEnded(to: NodeId, metadata: SnapshotMetadata, outcome: "arrived" | "failed"): void {
     const sent = outcome === "arrived";
-    this.#options.metrics.count(sent ? "raft_snapshots_sent_total" : "raft_snapshots_failed_total");
+    this.#measures.sendingEnded(to, sent);
     this.#emit({ type: "snapshot", action: sent ? "sent" : "failed", metadata, peer: to });
   }
 
@@ -387,8 +389,6 @@ export class RunningNode<Result> {
     const halt = { error: stopped, status: this.status(), log: this.#lines.last };
     this.#emit({ type: "halted", halt });
   }
-
-  // — small things —
 
   #emit(event: NodeEvent): void {
     this.#events.emit(event);

@@ -142,7 +142,7 @@ export class WalLog {
     }
     if (snapshot !== undefined) {
       this.runs = new TermRuns(after.compacted);
-      this.named = [...this.named, snapshot.metadata];
+      this.name(snapshot.metadata);
     }
     for (const { index, term } of entries) this.runs.set(index, term);
     const state =
@@ -174,7 +174,7 @@ export class WalLog {
     const state = { ...hardState, commit: Math.max(hardState.commit, plan.commit) };
     const after = { ...this.shape, hardState: state, compacted: this.runs.compacted };
     this.shape = after;
-    this.named = [...this.named, snapshot];
+    this.name(snapshot);
     this.commitWaits = false;
     await this.run({
       encode(writer) {
@@ -205,6 +205,13 @@ export class WalLog {
     await this.supply.close();
     await this.file.handle.close();
     await this.mark.close();
+  }
+
+  /** Of those that are older, names are kept while there is a body. */
+  private name(snapshot: SnapshotMetadata): void {
+    const { snapshots } = this.setup;
+    const kept = this.named.filter((one) => one.index >= snapshot.index || snapshots.has(one));
+    this.named = [...kept, snapshot];
   }
 
   private run(task: Omit<Task, "done" | "failed">): Promise<void> {
@@ -282,15 +289,14 @@ export class WalLog {
   /** Writes the mark, unless the log is another owner's by now: it would speak of what that one may have cut off. */
   private note(): void {
     const { unnoted } = this;
+    const { directory, lifeline } = this.setup;
     this.unnoted = undefined;
-    if (unnoted === undefined || this.setup.lifeline.broken || !this.setup.directory.owned())
-      return;
+    // Also when a later write has failed: what was flushed before it was flushed.
+    if (unnoted === undefined || !directory.owned()) return;
     try {
       this.mark.note(0, encodeMark(unnoted));
     } catch (error) {
-      this.setup.lifeline.fail(
-        storageFailed(`${this.setup.directory.name}: writing failed`, error),
-      );
+      lifeline.fail(storageFailed(`${directory.name}: writing failed`, error));
     }
   }
 

@@ -49,14 +49,14 @@ export interface History {
  * I22: what was answered is in the committed sequence, once, with that answer, within its call; I38: a read gave the state at an index
  * no older than what was acknowledged before it.
  *
- * @param commandOf  what a replica is given of an entry's data; the data itself by default
+ * @param commandOf  what a replica is given of an entry's data, undefined where nothing; the data itself by default
  * @throws Violation
  */
 export function checkWitness(
   machine: AnyMachine,
   ledger: Ledger,
   history: History,
-  commandOf: (data: Uint8Array) => Uint8Array = (data) => data,
+  commandOf: (data: Uint8Array) => Uint8Array | undefined = (data) => data,
 ): void {
   const replica = createReplica<unknown>(machine);
   const ran = new Map<string, { index: Index; at: number; outcome: Applied }>();
@@ -67,8 +67,9 @@ export function checkWitness(
     if (committed === undefined)
       throw new Violation("I18", `the committed sequence has no entry ${index}`);
     const { type, term, data } = committed.entry;
-    if (type === "EntryNormal" && data.length > 0) {
-      const outcome = replica.apply({ index, term, data: commandOf(data) });
+    const command = type === "EntryNormal" && data.length > 0 ? commandOf(data) : undefined;
+    if (command !== undefined) {
+      const outcome = replica.apply({ index, term, data: command });
       note(ran, outcome, index, committed.at);
     }
     checkReads(readsAt, index, replica.state);

@@ -21,6 +21,7 @@ export {
 export { type Explored, explore, type Scope } from "./explorer.js";
 export {
   isLinearizable,
+  isLinearizableByKey,
   type Linearizable,
   type Operation,
   type SequentialModel,

@@ -20,14 +20,14 @@ import { demand, type Watched } from "./violation.js";
 
 // — bookkeeping —
 
-/** I23: a leader believes nobody to hold more than it does. I24: windows are empty where nothing is in flight. */
+/** I23: a leader believes nobody to hold more than it does. */
 export function progressIsTrue(
   _ledger: Ledger,
   { id, raft }: Watched,
   durable: (id: NodeId) => Image | undefined,
 ): void {
   for (const { id: peer, progress } of raft.tracker.peers) {
-    const { match, next, state, inflights } = progress;
+    const { match, next } = progress;
     demand(match < next, "I23", () => `leader ${id}: match ${match}, next ${next} of ${peer}`);
     const image = durable(peer);
     const term = raft.log.term(match);
@@ -43,29 +43,7 @@ export function progressIsTrue(
         () => `leader ${id}: match ${match} of ${peer}, whose disk does not hold that entry`,
       );
     }
-    const idle = inflights.count === 0;
-    demand(
-      state === "replicate" || idle,
-      "I24",
-      () => `leader ${id}: ${inflights.count} in flight to ${peer} in ${state}`,
-    );
-    demand(
-      !idle || inflights.bytes === 0,
-      "I24",
-      () => `leader ${id}: ${inflights.bytes} bytes of nothing in flight to ${peer}`,
-    );
   }
-}
-
-/** I25: nothing is uncommitted once everything is applied. */
-export function uncommittedIsTrue(_ledger: Ledger, { id, raft }: Watched): void {
-  const { log, uncommittedBytes } = raft;
-  demand(
-    log.applied < log.lastIndex || uncommittedBytes === 0,
-    "I25",
-    () => `leader ${id}: ${uncommittedBytes} uncommitted bytes of no entry`,
-  );
-  demand(uncommittedBytes >= 0, "I25", () => `leader ${id}: ${uncommittedBytes} uncommitted bytes`);
 }
 
 /** I26: an append is contiguous and starts where it says. */
@@ -98,7 +76,10 @@ export function neighboursIntersect(ledger: Ledger, before: ConfState): void {
   );
 }
 
-/** I27: who comes to lead works by a configuration whose quorums meet those of the newest and of every other leader's. */
+/**
+ * I27: who comes to lead works by a configuration whose quorums meet those of every newer one that anybody works by, or that was committed,
+ * before its term. (Who is elected late, in a term that is over, may work by one that is over too: it gets nothing committed.)
+ */
 export function leadersIntersect(
   ledger: Ledger,
   { id, raft }: Watched,
@@ -106,17 +87,16 @@ export function leadersIntersect(
 ): void {
   const conf = confState(raft);
   for (const other of others) {
-    if (other.id === id || other.raft.role !== "leader") continue;
+    if (other.raft.confIndex <= raft.confIndex || other.raft.term >= raft.term) continue;
     const theirs = confState(other.raft);
-    if (sameConfState(conf, theirs)) continue;
     demand(
       quorumsIntersect(conf, theirs),
       "I27",
       () =>
-        `leaders ${id} and ${other.id}: ${describeConf(conf)} and ${describeConf(theirs)} have disjoint quorums`,
+        `leader ${id} and node ${other.id}: ${describeConf(conf)} and ${describeConf(theirs)} have disjoint quorums`,
     );
   }
-  const latest = ledger.latestConf;
+  const latest = ledger.confBefore(raft.term);
   if (sameConfState(conf, latest)) return;
   ledger.note("leader elected by an older configuration");
   demand(
@@ -127,7 +107,10 @@ export function leadersIntersect(
   );
 }
 
-/** I28: a leader's log holds at most one configuration change that it has not applied. */
+/**
+ * I28: a leader's log holds at most one configuration change that it has not applied, and it proposes one only when everything that it
+ * inherited is applied (so that what was open is committed, which only an entry of its own term can do).
+ */
 export function oneChangeAtATime(_ledger: Ledger, { id, raft }: Watched, write: Write): void {
   if (raft.role !== "leader" || !write.entries.some(({ type }) => type !== "EntryNormal")) return;
   let count = 0;
@@ -135,6 +118,13 @@ export function oneChangeAtATime(_ledger: Ledger, { id, raft }: Watched, write: 
     if (raft.log.entry(index)?.type !== "EntryNormal") count++;
   }
   demand(count <= 1, "I28", () => `leader ${id} has ${count} changes under way`);
+  const next = raft.log.term(raft.log.applied + 1);
+  demand(
+    next === undefined || next === raft.term,
+    "I28",
+    () =>
+      `leader ${id} of term ${raft.term} proposes a change, and has an entry of term ${next} to apply`,
+  );
 }
 
 /** I29: the effective configuration is what the committed entries up to there make. I31: joint only by an entry that says so. */
@@ -223,19 +213,43 @@ export function readIsFresh(id: NodeId, servedAt: Index, acknowledgedBefore: Ind
   );
 }
 
-/** I40: queues stay within their bounds. */
-export function withinBounds(_ledger: Ledger, { id, raft }: Watched): void {
-  const { readsMax } = raft.config;
+// — what was acknowledged —
+
+/** I14: what a node acknowledged is on its disk when it starts again, unless a leader has taken it back since. */
+export function acknowledgedIsKept(ledger: Ledger, id: NodeId, flushed: Image): void {
+  const { index, term } = ledger.promised(id).acknowledged;
   demand(
-    raft.reads.waiting <= readsMax && raft.forwardedReads.length <= readsMax,
-    "I40",
-    () => `node ${id}: more than ${readsMax} reads wait`,
+    index === 0 || flushed.holds(index, term),
+    "I14",
+    () =>
+      `node ${id} acknowledged entry ${index} of term ${term}, its disk has ${flushed.term(index)} there and ends at ${flushed.lastIndex}`,
   );
 }
 
-// Of the invariants I1–I40 these are not checked here:
-// I14: the simulator's disks forget nothing that was flushed; the real WAL is held to it by wal-torture.ts
-// I21: the machine's state is in memory only and rebuilt from a snapshot and the log, so there is no second index to persist
-// I32: that an id is never used again is the room's rule (tests/room/members.test.ts), not the core's; the simulator never re-uses one
-// I36: bytes on disks: wal-torture.ts
-// I39: authenticated channels: tests/security
+/** I14: an acknowledgement leaves. */
+export function acknowledges(
+  ledger: Ledger,
+  { id, flushed }: Watched,
+  { type, reject, index }: Message,
+): void {
+  if (type !== "MsgAppResp" || reject) return;
+  const promised = ledger.promised(id);
+  const term = flushed.term(index);
+  if (index <= promised.acknowledged.index || term === undefined) return;
+  promised.acknowledged = { index, term };
+}
+
+/** I14: a write cuts the log: what was acknowledged from there on is taken back. */
+export function takesBack(ledger: Ledger, id: NodeId, write: Write): void {
+  const promised = ledger.promised(id);
+  const first = write.entries[0]?.index;
+  if (write.snapshot !== undefined) promised.acknowledged = { index: 0, term: 0 };
+  else if (first !== undefined && first <= promised.acknowledged.index) {
+    promised.acknowledged = { index: 0, term: 0 };
+  }
+}
+
+/** I37: after its disk failed a node says nothing. */
+export function silentAfterFailure(id: NodeId, failed: boolean): void {
+  demand(!failed, "I37", () => `node ${id} speaks after its disk failed`);
+}

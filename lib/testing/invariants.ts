@@ -179,6 +179,17 @@ function sameEntry(a: Entry, b: Entry): boolean {
   return a === b || (a.term === b.term && a.type === b.type && equalBytes(a.data, b.data));
 }
 
+/** I36: what a store gives back was once written, as it was written. */
+export function storedWasWritten(ledger: Ledger, id: NodeId, entry: Entry): void {
+  const known = ledger.known(entry.index, entry.term)?.entry;
+  demand(
+    known !== undefined && sameEntry(known, entry),
+    "I36",
+    () =>
+      `the store of node ${id} gives entry ${entry.index} of term ${entry.term}, which nobody wrote`,
+  );
+}
+
 /** I9: a leader's log only grows. */
 export function leaderAppendOnly(_ledger: Ledger, { id, raft, seen }: Watched): void {
   if (seen.role !== "leader" || raft.role !== "leader" || seen.term !== raft.term) return;

@@ -33,6 +33,8 @@ export interface Promised {
   term: Term;
   /** Candidate by term. */
   readonly votes: Map<Term, NodeId>;
+  /** The last entry it acknowledged and was not made to drop since; index 0: none. */
+  acknowledged: { readonly index: Index; readonly term: Term };
 }
 
 export class Ledger {
@@ -52,6 +54,8 @@ export class Ledger {
   readonly states: Map<Index, { readonly hash: number; readonly by: NodeId }> = new Map();
   readonly outcomes: Map<Index, { readonly hash: number; readonly by: NodeId }> = new Map();
   readonly sometimes: Map<string, number> = new Map();
+  /** That were sent. */
+  messages = 0;
 
   constructor(base: { readonly index: Index; readonly term: Term }, conf: ConfState) {
     this.base = base;
@@ -66,7 +70,7 @@ export class Ledger {
   promised(id: NodeId): Promised {
     let promised = this.#promised.get(id);
     if (promised === undefined) {
-      promised = { term: 0, votes: new Map() };
+      promised = { term: 0, votes: new Map(), acknowledged: { index: 0, term: 0 } };
       this.#promised.set(id, promised);
     }
     return promised;
@@ -117,6 +121,16 @@ export class Ledger {
   /** The configuration before the latest one. */
   get previousConf(): ConfState | undefined {
     return this.#confAt[this.#confAt.length - 2]?.conf;
+  }
+
+  /** The newest configuration that leaders of earlier terms committed. */
+  confBefore(term: Term): ConfState {
+    for (let at = this.#confAt.length - 1; at > 0; at--) {
+      const known = this.#confAt[at];
+      const byTerm = known === undefined ? undefined : this.committed.get(known.index)?.byTerm;
+      if (known !== undefined && byTerm !== undefined && byTerm < term) return known.conf;
+    }
+    return this.#confAt[0]?.conf ?? emptyConfState;
   }
 
   confAt(index: Index): ConfState {

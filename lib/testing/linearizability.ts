@@ -29,6 +29,35 @@ export interface SequentialModel<S, I, O> {
 
 export type Linearizable = "yes" | "no" | "unknown";
 
+/**
+ * A history of many keys: linearizable if each key's is, since operations on different keys do not touch each other (Herlihy and Wing's
+ * locality; Lowe's P-compositionality). "no" if one key's is not, else "unknown" if one was given up.
+ *
+ * @param keyOf  the key an operation is about
+ * @param stepsMax  of each key
+ */
+export function isLinearizableByKey<S, I, O>(
+  model: SequentialModel<S, I, O>,
+  history: readonly Operation<I, O>[],
+  keyOf: (input: I) => string,
+  stepsMax?: number,
+): Linearizable {
+  const byKey = new Map<string, Operation<I, O>[]>();
+  for (const operation of history) {
+    const key = keyOf(operation.input);
+    const there = byKey.get(key);
+    if (there === undefined) byKey.set(key, [operation]);
+    else there.push(operation);
+  }
+  let found: Linearizable = "yes";
+  for (const operations of byKey.values()) {
+    const answer = isLinearizable(model, operations, stepsMax);
+    if (answer === "no") return "no";
+    if (answer === "unknown") found = "unknown";
+  }
+  return found;
+}
+
 interface Node {
   /** Of which operation. */
   readonly operation: number;

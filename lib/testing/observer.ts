@@ -18,6 +18,7 @@ import type {
 import { decodeCommand } from "../machines/command.js";
 import type { Applied } from "../machines/replica.js";
 import * as check from "./invariants.js";
+import * as counts from "./invariants-counts.js";
 import * as upkeep from "./invariants-upkeep.js";
 import type { Ledger } from "./ledger.js";
 import type { Image } from "./record-disk.js";
@@ -42,7 +43,10 @@ interface Eye extends Watched {
   node: ObservedNode;
   /** Terms of the entries handed to the disk in this life, by index. */
   readonly handedTerms: Map<Index, Term>;
-  wasLearner: boolean;
+  readonly sent: counts.SentAppends;
+  /** Since it leads: its uncommitted bytes can be told exactly. */
+  exactly: boolean;
+  confIndex: Index;
 }
 
 export class Observer {
@@ -89,10 +93,13 @@ export class Observer {
       flushed,
       handed: flushed.lastIndex,
       handedTerms,
-      wasLearner: raft.ownProgress?.isLearner === true,
+      sent: new counts.SentAppends(),
+      exactly: false,
+      confIndex: raft.confIndex,
       seen: { role: raft.role, term: raft.term, commit: 0, last: raft.log.lastIndex },
     };
     this.#eyes.set(node.id, eye);
+    if (!this.mayStop(node.id)) upkeep.acknowledgedIsKept(this.ledger, node.id, flushed);
     check.termsOnlyGrow(this.ledger, eye);
     upkeep.configurationIsTrue(this.ledger, eye);
     if (node.confState.votersOutgoing.length > 0)
@@ -113,12 +120,16 @@ export class Observer {
       check.committedByQuorum(this.ledger, eye, this.#durable);
     }
     if (log.lastIndex !== seen.last) check.leaderAppendOnly(this.ledger, eye);
+    if (raft.confIndex !== eye.confIndex) {
+      eye.confIndex = raft.confIndex;
+      upkeep.configurationIsTrue(this.ledger, eye);
+    }
     if (role === "leader") {
       if (seen.role !== "leader" || seen.term !== term) this.#elected(eye);
       const trusted = (id: NodeId): Image | undefined =>
         this.#wentBack.has(id) ? undefined : this.#durable(id);
       upkeep.progressIsTrue(this.ledger, eye, trusted);
-      upkeep.uncommittedIsTrue(this.ledger, eye);
+      counts.uncommittedIsTrue(this.ledger, eye, eye.exactly);
     }
     seen.role = role;
     seen.term = term;
@@ -128,6 +139,7 @@ export class Observer {
 
   #elected(eye: Eye): void {
     const { ledger } = this;
+    eye.exactly = counts.countsExactly(eye.raft);
     check.electionSafety(ledger, eye);
     check.onlyVotersLead(ledger, eye);
     check.electedByQuorum(ledger, eye);
@@ -149,7 +161,9 @@ export class Observer {
 
   /** After a whole turn. */
   settled(node: ObservedNode): void {
-    upkeep.withinBounds(this.ledger, this.#eye(node));
+    const eye = this.#eye(node);
+    counts.withinBounds(this.ledger, eye);
+    if (eye.raft.role === "leader") counts.windowsAreTrue(this.ledger, eye, eye.sent);
   }
 
   /** Around the step of a message. */
@@ -166,10 +180,14 @@ export class Observer {
 
   sending(node: ObservedNode, message: Message): void {
     const eye = this.#eye(node);
-    if (node.failed) throw new Violation("I37", `node ${node.id} speaks after its disk failed`);
+    this.ledger.messages++;
+    upkeep.silentAfterFailure(node.id, node.failed);
     check.saidIsDurable(this.ledger, eye, message);
-    if (message.type === "MsgApp") upkeep.appendIsContiguous(this.ledger, eye, message);
-    else if (message.type === "MsgTimeoutNow") this.sometimes("leadership handed over");
+    upkeep.acknowledges(this.ledger, eye, message);
+    if (message.type === "MsgApp") {
+      upkeep.appendIsContiguous(this.ledger, eye, message);
+      eye.sent.note(message);
+    } else if (message.type === "MsgTimeoutNow") this.sometimes("leadership handed over");
     else if (message.type === "MsgSnap") this.sometimes("snapshot sent");
   }
 
@@ -177,6 +195,7 @@ export class Observer {
   handing(node: ObservedNode, write: Write): void {
     const eye = this.#eye(node);
     const { handedTerms } = eye;
+    upkeep.takesBack(this.ledger, node.id, write);
     if (write.snapshot !== undefined) eye.handed = write.snapshot.metadata.index;
     const first = write.entries[0];
     if (first === undefined) {

@@ -13,15 +13,16 @@ import {
 import { stamp } from "../machines/command.js";
 import type { AnyMachine } from "../machines/machine.js";
 import { type Applied, createReplica, type Replica } from "../machines/replica.js";
-import { stampBytes, timesOf } from "../runtime/stamps.js";
+import { markerOf, stampBytes, timesOf } from "../runtime/stamps.js";
 import type { AppliedConfChange, NodeMachine, StampedEntry } from "../runtime/state-machine.js";
 import type { Loaded } from "../storage/storage.js";
 
 /**
  * A replica's command out of a RaftNode's entry. A replica has the leader's times in a form of its own, which a room's leader puts
- * before the command; here they are taken from the stamp that the RaftNode put there.
+ * before the command; here they are taken from the stamp that the RaftNode put there. Undefined for a marker, which no machine is shown.
  */
-export function replicaCommand(data: Uint8Array): Uint8Array {
+export function replicaCommand(data: Uint8Array): Uint8Array | undefined {
+  if (markerOf(data) !== undefined) return undefined;
   return stamp(data.subarray(stampBytes), timesOf(data));
 }
 

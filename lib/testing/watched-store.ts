@@ -4,10 +4,10 @@
  * I14: what was acknowledged is there after any crash. I36: what is read back was once written. The account moves before the
  * runtime hears of the acknowledgement, so that whatever it says thereupon is held against it.
  */
-import { equalBytes } from "../base/bytes.js";
 import { type Index, noBytes, type SnapshotMetadata } from "../core/types.js";
 import type { Loaded, OpenedStore, StorageWrite } from "../storage/storage.js";
 import { lacking } from "./atlas.js";
+import { storedWasWritten } from "./invariants.js";
 import type { Ledger } from "./ledger.js";
 import { Image } from "./record-disk.js";
 import type { SimMedium } from "./sim-medium.js";
@@ -104,15 +104,7 @@ function checkLoaded({ ledger, medium, id, wentBack }: StoreWatch, loaded: Loade
     wentBack();
   }
   medium.underWay.clear();
-  for (const entry of loaded.entries) {
-    const known = ledger.known(entry.index, entry.term)?.entry;
-    demand(
-      known !== undefined && known.type === entry.type && equalBytes(known.data, entry.data),
-      "I36",
-      () =>
-        `the store of node ${id} gives entry ${entry.index} of term ${entry.term}, which nobody wrote`,
-    );
-  }
+  for (const entry of loaded.entries) storedWasWritten(ledger, id, entry);
   return image;
 }
 

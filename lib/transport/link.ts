@@ -2,7 +2,7 @@
  * Link: frames over one channel, with a heartbeat.
  *
  * Only a heartbeat proves life: a frozen tab shows an open channel for 40 s and longer, then delivers a burst of what was sent
- * meanwhile. So each side says something every second, a link that heard nothing for five is down, and a side that finds itself
+ * meanwhile. So each side says something every second (a frame will do), a link that heard nothing for five is down, and a side that finds itself
  * to have slept so long gives its links up before it reads the burst.
  *
  * Not here: finding the peer (signaling.ts), knowing who it is (an `Authenticate`), choosing among links (link-table.ts).
@@ -14,7 +14,7 @@ import { Fragmenter, Reassembler } from "./fragment.js";
 import type { LinkKind } from "./transport.js";
 
 export interface LinkTimes {
-  /** Milliseconds between pings. Default 1,000. */
+  /** Milliseconds between pings on a link that sends nothing else. Default 1,000. */
   readonly pingMs: number;
   /** Silence after which the link is down. Default 5,000. */
   readonly silenceMs: number;
@@ -46,6 +46,8 @@ export class Link {
   readonly #beating: Cancel;
   #heardAt: number;
   #beatAt: number;
+  /** Whether something was sent since the last beat. */
+  #said = false;
   #closed = false;
 
   constructor(channel: Channel, clock: Clock, events: LinkEvents, times: LinkTimes = linkDefaults) {
@@ -87,6 +89,7 @@ export class Link {
         this.#down("the channel refused a message", false);
         return;
       }
+      this.#said = true;
     }
   }
 
@@ -98,9 +101,12 @@ export class Link {
       this.#down(`nothing heard for ${Math.round(now - this.#heardAt)} ms`, false);
       return;
     }
-    if (!this.#channel.send(Uint8Array.of(pingTag)))
+    if (!this.#said && !this.#channel.send(Uint8Array.of(pingTag))) {
       this.#down("the channel refused a ping", false);
-    else this.#pump();
+      return;
+    }
+    this.#said = false;
+    this.#pump();
   }
 
   #receive(bytes: Uint8Array): void {

@@ -48,3 +48,8 @@ export interface Transport {
   /** Closes every link; no event and no frame is delivered afterwards. Idempotent. */
   close(): Promise<void>;
 }
+
+/** A transport that finds peers by address is told where they are, at the start and whenever that changes. */
+export interface AddressedTransport extends Transport {
+  setAddresses?(addresses: ReadonlyMap<NodeId, string>): void;
+}

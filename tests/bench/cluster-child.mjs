@@ -1,5 +1,6 @@
 /** One of three processes under `nodes.mjs`: a node over files and WebSockets that does as it is told by its parent. */
-
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { RaftNode, systemClock, systemRandom } from "../../dist/runtime/index.js";
 import { openFileStore } from "../../dist/storage/file.js";
 import { openWebSocketTransport } from "../../dist/transport/websocket.js";
@@ -32,6 +33,13 @@ const node = await RaftNode.open({
 
 /** @typedef {{ what: "load", outstanding: number, ms: number } | { what: "leader" } | { what: "cpu" } | { what: "heap" } | { what: "close" }} Order */
 
+/** @param {string} folder */
+async function bytesBelow(folder) {
+  const names = await readdir(folder);
+  const sizes = await Promise.all(names.map(async (name) => (await stat(join(folder, name))).size));
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
 /** @param {Order} order */
 async function obey(order) {
   switch (order.what) {
@@ -43,18 +51,24 @@ async function obey(order) {
       const { user, system } = process.cpuUsage();
       return (user + system) / 1000;
     }
-    case "heap":
+    case "heap": {
+      const { lastIndex, snapshot } = node.status();
+      const log = lastIndex - (snapshot?.index ?? 0);
+      // The log in memory goes up and down between two snapshots: what is asked is what stays.
+      await node.snapshot();
       globalThis.gc?.();
-      return {
-        heap: process.memoryUsage().heapUsed,
-        log: node.status().lastIndex - (node.status().snapshot?.index ?? 0),
-      };
+      const { heapUsed, arrayBuffers } = process.memoryUsage();
+      const disk = await bytesBelow(join(directory, "member", "wal"));
+      return { heap: heapUsed, buffers: arrayBuffers, disk, log };
+    }
     case "close":
       await node.close();
       return undefined;
   }
 }
 
+// A parent that was killed says nothing more.
+process.on("disconnect", () => process.exit());
 process.on("message", async (/** @type {Order} */ order) => {
   const answer = await obey(order).catch((error) => ({ error: String(error) }));
   process.send?.({ answer });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { seededRandom } from "../../lib/base/random.js";
 import { foundingState } from "../../lib/core/config.js";
 import { Cluster, confStateOf, Disk } from "./cluster.js";
 
@@ -59,4 +60,59 @@ describe("a cluster is founded by one node", () => {
     expect(cluster.peer(2).commands).toEqual(["a"]);
     expect(cluster.node(2).status().confState).toEqual(confStateOf([1], [2]));
   });
+});
+
+describe("ticks", () => {
+  it("before the one that is due do nothing but count; that one does something", () => {
+    const cluster = new Cluster(4, { electionTicks: 10, heartbeatTicks: 3 }, [4]);
+    const random = seededRandom(11);
+    let elections = 0;
+    let heartbeats = 0;
+    for (let step = 0; step < 3000; step++) {
+      const node = cluster.node(1 + random.below(4));
+      const before = node.ticksUntilDue;
+      const { role } = node.basicStatus();
+      node.tick();
+      if (before > 1) {
+        expect([node.hasReady(), node.ticksUntilDue]).toEqual([false, before - 1]);
+      } else if (role !== "leader") {
+        elections++;
+        expect(node.hasReady()).toBe(true);
+      } else if (node.hasReady()) heartbeats++;
+      if (random.below(50) === 0) cluster.lose = () => random.below(2) === 0;
+      if (random.below(50) === 0) cluster.heal();
+      cluster.settle();
+    }
+    expect(cluster.node(4).ticksUntilDue).toBe(Number.POSITIVE_INFINITY);
+    expect(elections).toBeGreaterThan(10);
+    expect(heartbeats).toBeGreaterThan(100);
+  });
+
+  it("are changed while running, and counted anew", () => {
+    const cluster = new Cluster(3, { electionTicks: 10, heartbeatTicks: 1 });
+    cluster.elect(1);
+    for (const id of [1, 2, 3]) cluster.node(id).setTicks(5, 20);
+    expect(cluster.node(1).ticksUntilDue).toBe(5);
+    for (const id of [2, 3]) {
+      expect(cluster.node(id).ticksUntilDue).toBeGreaterThanOrEqual(20);
+      expect(cluster.node(id).ticksUntilDue).toBeLessThan(40);
+    }
+    cluster.tick(200);
+    expect([cluster.leaders(), cluster.node(1).basicStatus().term]).toEqual([[1], 1]);
+  });
+
+  it.each([
+    [{ reads: "lease" as const }, 1, 10, /while reads are "safe"/],
+    [{}, 10, 10, /heartbeatTicks must be below electionTicks \(10\), got 10/],
+    [{}, 0, 10, /heartbeatTicks must be a whole number above 0, got 0/],
+    [{}, 1, 2.5, /electionTicks must be a whole number above 0, got 2.5/],
+  ])(
+    "are not changed against the rules: %o, %d and %d",
+    (options, heartbeat, election, message) => {
+      const cluster = new Cluster(1, { electionTicks: 10, heartbeatTicks: 1, ...options });
+      const before = cluster.node(1).ticksUntilDue;
+      expect(() => cluster.node(1).setTicks(heartbeat, election)).toThrow(message);
+      expect(cluster.node(1).ticksUntilDue).toBe(before);
+    },
+  );
 });

@@ -1,10 +1,21 @@
 /** Metrics, log lines, events and statistics of a running node. */
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import * as client from "prom-client";
 import { afterEach, describe, expect, it } from "vitest";
-import { type Metrics, prometheus } from "../../lib/runtime/metrics.js";
+import { concatBytes } from "../../lib/base/bytes.js";
+import {
+  type MetricLabels,
+  type MetricName,
+  type Metrics,
+  metricTable,
+  noMetrics,
+  prometheus,
+} from "../../lib/runtime/metrics.js";
 import type { NodeEvent } from "../../lib/runtime/node-events.js";
+import type { AppliedEntry } from "../../lib/runtime/state-machine.js";
 import type { OpenedStore } from "../../lib/storage/storage.js";
-import { bytes, openCluster, type TestCluster } from "./cluster.js";
+import { bytes, Journal, openCluster, type TestCluster } from "./cluster.js";
 
 let cluster: TestCluster;
 afterEach(async () => {
@@ -25,8 +36,9 @@ describe("metrics", () => {
     const text = await registry.metrics();
     expect(text).toContain('raft_apply_total{node="1"} 1');
     expect(text).toContain('raft_is_leader{node="1"} 1');
-    expect(text).toContain('raft_commit_time_seconds_count{node="1"} 1');
-    expect(text).toContain('raft_snapshot_take_seconds_count{node="1"} 1');
+    expect(text).toContain('raft_apply_time_seconds_count{node="1"} 1');
+    expect(text).toContain('raft_commit_time_seconds_count{node="1"} 2'); // the leader's first entry is one
+    expect(text).toContain('raft_snapshot_take_snapshot_seconds_count{node="1"} 1');
     expect(text).toContain('raft_reads_total{node="1"} 1');
   });
 
@@ -63,6 +75,117 @@ describe("metrics", () => {
     const { node } = await cluster.follower();
     await expect(node.propose(bytes("a"))).rejects.toMatchObject({ code: "NOT_LEADER" });
     expect(counts.get("raft_apply_failed_total")).toBe(1);
+  });
+});
+
+/** Keeps every sample, by metric and label. */
+class Recorder implements Metrics {
+  readonly samples = new Map<MetricName, { value: number; labels: MetricLabels }[]>();
+  readonly wrong: string[] = [];
+  count(name: MetricName, by = 1, labels: MetricLabels = {}): void {
+    this.#keep("counter", name, by, labels);
+  }
+  gauge(name: MetricName, value: number, labels: MetricLabels = {}): void {
+    this.#keep("gauge", name, value, labels);
+  }
+  observe(name: MetricName, value: number, labels: MetricLabels = {}): void {
+    this.#keep("histogram", name, value, labels);
+  }
+  of(name: MetricName): number[] {
+    return (this.samples.get(name) ?? []).map(({ value }) => value);
+  }
+  #keep(kind: string, name: MetricName, value: number, labels: MetricLabels): void {
+    const metric = metricTable[name];
+    const label = metric.label === undefined ? [] : [metric.label];
+    const fits = metric.kind === kind && Object.keys(labels).join() === label.join();
+    if (!fits || !(value >= 0))
+      this.wrong.push(`${kind} ${name} ${JSON.stringify(labels)} ${value}`);
+    const kept = this.samples.get(name) ?? [];
+    kept.push({ value, labels });
+    this.samples.set(name, kept);
+  }
+}
+
+class BatchJournal extends Journal {
+  applyBatch(entries: readonly AppliedEntry[]): readonly number[] {
+    return entries.map((entry) => this.apply(entry));
+  }
+}
+
+describe("every metric", () => {
+  it("is told by some node in a cluster's life, each as what the table says it is", async () => {
+    const metrics = new Recorder();
+    cluster = await openCluster([], { change: { metrics, forward: false } });
+    const voters = [1, 2, 3];
+    for (const id of voters) {
+      const journal = id === 2 ? new BatchJournal() : new Journal();
+      await cluster.open(id, { bootstrap: { voters }, journal });
+    }
+    const { node } = await cluster.leader();
+    await cluster.settled(node.propose(bytes("a")));
+    await cluster.settled(node.read(() => 0));
+    await cluster.settled(node.verifyLeader());
+    await cluster.settled(node.barrier());
+    const { node: other } = await cluster.follower();
+    await expect(other.propose(bytes("b"))).rejects.toMatchObject({ code: "NOT_LEADER" });
+    await cluster.settled(node.restore(concatBytes(...node.backup())));
+    // A newcomer is sent a snapshot, first while it is out of reach.
+    await cluster.settled(node.addLearner(4));
+    await cluster.settled(node.snapshot());
+    await cluster.open(4);
+    await cluster.until(() => node.status().sendingSnapshots > 0);
+    cluster.network.partition([4]);
+    await cluster.pass(1000);
+    cluster.network.heal();
+    await cluster.until(() => metrics.of("raft_snapshots_sent_total").length > 0);
+    await cluster.pass(1000);
+    // Somebody sends garbage; the leader loses its quorum.
+    const stranger = cluster.network.open(9);
+    await cluster.until(() => stranger.send(node.id, Uint8Array.of(99)));
+    await cluster.until(() => metrics.of("raft_frames_refused_total").length > 0);
+    cluster.network.partition([node.id]);
+    await cluster.until(() => !node.isLeader);
+    cluster.network.heal();
+    await cluster.leader();
+    expect(metrics.wrong).toEqual([]);
+    const silent = Object.keys(metricTable).filter(
+      (name) => !metrics.samples.has(name as MetricName),
+    );
+    expect(silent).toEqual([]);
+  });
+
+  it("is in docs/METRICS.md, as what it is, and nothing else is", () => {
+    const path = fileURLToPath(new URL("../../docs/METRICS.md", import.meta.url));
+    const rows = [
+      ...readFileSync(path, "utf8").matchAll(/^\| `(raft_\w+)` \| (\w+) \| (?:`(\w+)`)? *\|/gm),
+    ];
+    const documented = rows.map(([, name, kind, label]) => [name, kind, label]);
+    const told = Object.entries(metricTable).map(([name, { kind, label }]) => [name, kind, label]);
+    expect(documented).toEqual(told);
+  });
+
+  it("of an exchange is a round trip: as long as the network takes, under the peer's name", async () => {
+    cluster = await openCluster([], { latencyMs: [20, 20] });
+    const recorders = new Map<number, Recorder>();
+    const voters = [1, 2, 3];
+    for (const id of voters) {
+      const metrics = new Recorder();
+      recorders.set(id, metrics);
+      await cluster.open(id, { bootstrap: { voters }, metrics });
+    }
+    const { node } = await cluster.leader();
+    const metrics = recorders.get(node.id) as Recorder;
+    await cluster.settled(node.propose(bytes("a")));
+    await cluster.pass(500);
+    for (const name of [
+      "raft_replication_heartbeat_seconds",
+      "raft_replication_append_entries_rpc_seconds",
+    ] as const) {
+      const samples = metrics.samples.get(name) ?? [];
+      expect(new Set(samples.map(({ labels }) => labels.peer_id)).size).toBe(2);
+      for (const { value } of samples) expect(value).toBeGreaterThanOrEqual(0.04);
+    }
+    expect(Math.min(...metrics.of("raft_commit_time_seconds"))).toBeGreaterThanOrEqual(0.04);
   });
 });
 
@@ -134,8 +257,59 @@ describe("settings", () => {
     await cluster.until(() => (node.status().snapshot?.index ?? 0) > 1);
   });
 
+  it("heartbeats are reloaded by themselves: a leader sends them so often from now on", async () => {
+    let beats = 0;
+    const metrics: Metrics = {
+      ...noMetrics,
+      count: (name) => {
+        if (name === "raft_messages_sent_total") beats += 1;
+      },
+    };
+    cluster = await openCluster([1, 2, 3], { change: { metrics } });
+    const { node } = await cluster.leader();
+    const during = async (ms: number): Promise<number> => {
+      const before = beats;
+      await cluster.pass(ms);
+      return beats - before;
+    };
+    await cluster.pass(1000);
+    const slow = await during(3000);
+    for (const each of cluster.nodes.values()) each.node.reload({ heartbeatTicks: 1 });
+    expect(node.settings).toMatchObject({ tickMs: 50, heartbeatTicks: 1, electionTicks: 6 });
+    expect((await during(3000)) / slow).toBeCloseTo(2, 1);
+  });
+
+  it("elections are reloaded by themselves: a dead leader is missed so much later", async () => {
+    cluster = await openCluster([1, 2, 3]);
+    const first = await cluster.leader();
+    for (const each of cluster.nodes.values()) each.node.reload({ electionTicks: 60 });
+    await cluster.pass(10_000);
+    expect(first.node.isLeader).toBe(true);
+    await cluster.close(first.node.id);
+    // From 60 ticks of 50 ms on, whereas 6 were the default.
+    await cluster.pass(2_900);
+    expect([...cluster.nodes.values()].map(({ node }) => node.status().role)).toEqual([
+      "follower",
+      "follower",
+    ]);
+    await cluster.leader();
+  });
+
+  it("are refused for ticks while reads go by lease, which rests on what the others count", async () => {
+    cluster = await openCluster([1], { change: { reads: "lease" } });
+    const { node } = await cluster.leader();
+    const before = node.settings;
+    expect(() => node.reload({ tickMs: 10 })).toThrow(/while reads are "safe"/);
+    expect(node.settings).toEqual(before);
+    expect(node.reload({ pendingBytesMax: 1 << 21 })).toMatchObject({ pendingBytesMax: 1 << 21 });
+  });
+
   it.each([
     [{ tickMs: 0 }, /tickMs must be a whole number above 0, got 0/],
+    [{ tickMs: Number.POSITIVE_INFINITY }, /tickMs must be a whole number above 0, got Infinity/],
+    [{ heartbeatTicks: 1.5 }, /heartbeatTicks must be a whole number above 0, got 1.5/],
+    [{ heartbeatTicks: 6 }, /heartbeatTicks must be below electionTicks \(6\), got 6/],
+    [{ electionTicks: 2 }, /heartbeatTicks must be below electionTicks \(2\), got 2/],
     [{ proposalBytesMax: 1 << 30 }, /proposalBytesMax must be at most pendingBytesMax/],
     [{ snapshotPolicy: { entries: 0 } }, /snapshotPolicy.entries must be a whole number above 0/],
     [{ snapshotPolicy: { retained: 0 } }, /snapshotPolicy.retained/],

@@ -343,6 +343,29 @@ describe("a machine", () => {
     expect(machine.commands).toHaveLength(4);
   });
 
+  it("that keeps its own state is neither migrated twice, nor given a backup twice", async () => {
+    const migrations: number[] = [];
+    const machine = Object.assign(new Durable(), {
+      version: 1,
+      migrate: (to: number) => migrations.push(to),
+    });
+    cluster = await openCluster([1], { change: { journal: machine } });
+    await write(2);
+    await cluster.settled(cluster.get(1).node.snapshot());
+    await cluster.close(1);
+    machine.version = 2;
+    const { node } = await cluster.open(1);
+    await cluster.until(() => node.status().machineVersion === 2);
+    await cluster.settled(node.restore(bytes(JSON.stringify(["backup"]))));
+    await cluster.settled(node.propose(bytes("after")));
+    await cluster.close(1);
+    const again = await cluster.open(1);
+    await cluster.settled(again.node.propose(bytes("again")));
+    expect(migrations).toEqual([2]);
+    expect(machine.commands).toEqual(["backup", "after", "again"]);
+    expect(again.node.status().machineVersion).toBe(2);
+  });
+
   it("that takes batches gets them, with a result for each", async () => {
     const sizes: number[] = [];
     const machine = new Journal() as Journal & StateMachine<number>;

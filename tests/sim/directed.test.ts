@@ -53,7 +53,7 @@ it("37: a read waits until what was committed before it is applied here", async 
   const reads = new Linearizable({
     self: 1,
     clock: createVirtualClock(),
-    retryMs: 1_000,
+    retryMs: () => 1_000,
     salt: 7,
     ask: (context) => asked.push(context) > 0,
     applied: () => applied,

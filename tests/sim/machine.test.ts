@@ -1,32 +1,68 @@
-/** A user's side: docs/SIMULATOR.md's example, as it is written there. */
-import { defineMachine } from "logboom";
-import { simulateMachine } from "logboom/testing";
-import { expect, it } from "vitest";
+/** A user's side: docs/SIMULATOR.md's example, read from there, compiled and run as a user would, against the compiled package. */
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import ts from "typescript";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { build } from "../../.ci/build.mjs";
 
-let served = 0;
-const queue = (number: () => number) =>
-  defineMachine({
-    name: "queue",
-    version: 1,
-    initial: (): { tickets: Record<string, number> } => ({ tickets: {} }),
-    commands: {
-      draw(state, { who }: { who: string }) {
-        state.tickets[who] = number();
-        return state.tickets[who];
-      },
-    },
+const root = join(import.meta.dirname, "../..");
+const project = mkdtempSync(join(tmpdir(), "logboom-machine-"));
+const page = readFileSync(join(root, "docs/SIMULATOR.md"), "utf8");
+const example = page.split("```ts\n")[1]?.split("```")[0] ?? "";
+
+beforeAll(async () => {
+  await build(["code"]);
+  writeFileSync(join(project, "package.json"), JSON.stringify({ name: "user", type: "module" }));
+  mkdirSync(join(project, "node_modules"));
+  symlinkSync(root, join(project, "node_modules/logboom"), "dir");
+  writeFileSync(join(project, "example.ts"), example);
+}, 180_000);
+afterAll(() => rmSync(project, { recursive: true, force: true }));
+
+async function run(text: string): Promise<string> {
+  const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ES2022 };
+  const { outputText } = ts.transpileModule(text, { compilerOptions });
+  const file = join(project, "example.mjs");
+  writeFileSync(file, outputText);
+  const { stdout } = await promisify(execFile)(process.execPath, [file], { cwd: project });
+  return stdout.trim();
+}
+
+it("is ten lines", () => {
+  const code = example.split("\n").filter((line) => line.trim() !== "");
+  expect(code.length).toBeLessThanOrEqual(10);
+});
+
+it("compiles strictly", { timeout: 120_000 }, () => {
+  const program = ts.createProgram([join(project, "example.ts")], {
+    strict: true,
+    noEmit: true,
+    target: ts.ScriptTarget.ES2022,
+    module: ts.ModuleKind.NodeNext,
+    lib: ["lib.es2022.d.ts", "lib.dom.d.ts"],
+    types: [],
+    skipLibCheck: true,
+    exactOptionalPropertyTypes: true,
   });
-
-const call = (random: { below(bound: number): number }) => ({
-  name: "draw",
-  input: { who: `guest ${random.below(9)}` },
+  const found = ts.getPreEmitDiagnostics(program);
+  expect(found.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, " "))).toEqual(
+    [],
+  );
 });
 
-it("finds a number that is not the state's own", () => {
-  const failure = simulateMachine({ machine: queue(() => ++served), call });
-  expect(failure?.violation?.invariant).toBe("I20");
+it("finds the number that is not the state's own", { timeout: 120_000 }, async () => {
+  expect(await run(example)).toMatch(
+    /^I20: (states|outcomes) of nodes \d+ and \d+ differ at index \d+$/,
+  );
 });
 
-it("leaves alone what is alike everywhere", { timeout: 60_000 }, () => {
-  expect(simulateMachine({ machine: queue(() => 7), call, seeds: 5 })).toBeUndefined();
+it("leaves the same machine alone once the number is the state's own", {
+  timeout: 120_000,
+}, async () => {
+  const mended = example.replace("++served", "Object.keys(state.tickets).length");
+  expect(mended).not.toBe(example);
+  expect(await run(mended)).toBe("undefined");
 });

@@ -315,9 +315,9 @@ export const mutants = [
     id: "28a",
     what: "an entry whose application throws is left out",
     file: "lib/runtime/applier.ts",
-    find: "const result = this.#isNews(entry) ? this.#options.machine.apply(entry) : undefined;",
+    find: "if (this.#isNews(entry)) return machine.apply(entry);",
     replace:
-      "let result: Result | undefined;\n      try {\n        result = this.#isNews(entry) ? this.#options.machine.apply(entry) : undefined;\n      } catch {}",
+      "if (this.#isNews(entry)) {\n      try {\n        return machine.apply(entry);\n      } catch {\n        return undefined;\n      }\n    }",
     by: ["tests/runtime/snapshots.test.ts", ""],
   },
   {
@@ -478,10 +478,10 @@ export const mutants = [
   {
     id: "43b",
     what: "a stored snapshot is sent with the configuration of the moment, not of its index",
-    file: "lib/runtime/bare-node.ts",
-    find: "if (metadata !== undefined) return { metadata, data: noBytes, unknown: undefined };",
+    file: "lib/runtime/snapshot-taker.ts",
+    find: "return { metadata, data: noBytes, unknown: undefined };",
     replace:
-      "if (metadata !== undefined) return { metadata: { ...metadata, confState: this.confState }, data: noBytes, unknown: undefined };",
+      "return { metadata: { ...metadata, confState: this.#options.driver.confState }, data: noBytes, unknown: undefined };",
     by: ["tests/runtime/bare-node.test.ts", "configuration of its own index"],
   },
   {
@@ -566,9 +566,9 @@ export const mutants = [
     also: [
       {
         file: "lib/storage/wal-log.ts",
-        find: "await lifeline.guard(this.write(tasks));",
+        find: "await this.guarded(this.write(tasks));",
         replace:
-          "await lifeline.guard(this.write(tasks));\n        for (const { prepare } of tasks) await prepare?.();",
+          "await this.guarded(this.write(tasks));\n        for (const { prepare } of tasks) await prepare?.();",
       },
     ],
     by: "torture",
@@ -576,7 +576,7 @@ export const mutants = [
   {
     id: "52a",
     what: "a snapshot's label is not its content",
-    file: "lib/runtime/bare-node.ts",
+    file: "lib/runtime/snapshot-taker.ts",
     find: "const metadata = { index, term, confState };",
     replace: "const metadata = { index: index - 1, term, confState };",
     by: ["tests/runtime/snapshots.test.ts", ""],
@@ -618,8 +618,8 @@ export const mutants = [
     id: "56",
     what: "appending goes on at the wrong place",
     file: "lib/storage/wal-log.ts",
-    find: "    file.offset += bytes.length;",
-    replace: "    file.offset += bytes.length + 8;",
+    find: "file.offset = end;",
+    replace: "file.offset = end + 8;",
     by: "torture",
   },
   {
@@ -641,9 +641,9 @@ export const mutants = [
   {
     id: "58",
     what: "the folder is not flushed after a rename",
-    file: "lib/storage/wal-log.ts",
-    find: "  await directory.rename(temporary, name);\n  await directory.sync(path);",
-    replace: "  await directory.rename(temporary, name);",
+    file: "lib/storage/segment-supply.ts",
+    find: "    await directory.rename(temporary, name);\n    await directory.sync(path);",
+    replace: "    await directory.rename(temporary, name);",
     by: "torture",
   },
   {
@@ -664,11 +664,18 @@ export const mutants = [
   },
   {
     id: "61",
-    what: "a segment is made under its final name",
-    file: "lib/storage/wal-log.ts",
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is source text.
-    find: "const temporary = joinPath(path, `${segment.sequence % 2}.tmp`);",
-    replace: "const temporary = joinPath(path, segmentFile(segment));",
+    what: "a segment gets its final name before it is whole",
+    file: "lib/storage/segment-supply.ts",
+    find: 'const file = await directory.open(temporary, "existing");',
+    replace:
+      'await directory.rename(temporary, name);\n    const file = await directory.open(name, "existing");',
+    also: [
+      {
+        file: "lib/storage/segment-supply.ts",
+        find: "await file.close();\n    await directory.rename(temporary, name);",
+        replace: "await file.close();",
+      },
+    ],
     by: "torture",
   },
   {

@@ -3,7 +3,7 @@ import { seededRandom } from "../../lib/base/random.js";
 import type { Entry, SnapshotMetadata } from "../../lib/core/types.js";
 import { inspect } from "../../lib/edge/inspect.js";
 import type { OpenedStore, StorageWrite } from "../../lib/storage/storage.js";
-import { readSegments } from "../../lib/storage/wal-files.js";
+import { readMark, readSegments } from "../../lib/storage/wal-files.js";
 import { openWalStore, type WalStoreOptions } from "../../lib/storage/wal-store.js";
 import { WalWriter } from "../../lib/storage/wal-writer.js";
 import { createMemoryDisk, type MemoryDisk } from "../../lib/testing/disk.js";
@@ -157,6 +157,18 @@ describe("opening a log", () => {
       // The boot counter alone: it is raised before anything else.
       expect(changed.map(([one]) => one)).toEqual(["store"]);
       expect((await report(copy, true)).code).toBe(1);
+    }
+  });
+
+  test("the mark follows the last answer, with nothing more to be asked of the store", async () => {
+    const disk = createMemoryDisk();
+    const store = await openOn(disk);
+    await store.storage.load();
+    for (let index = 1; index <= 12; index++) {
+      await store.storage.append(write({ entries: entries(index, index) }));
+      const { end, replay } = await readSegments(disk.directory, wal, 0);
+      expect(replay.entries).toHaveLength(index);
+      expect(await readMark(disk.directory, wal)).toEqual(end);
     }
   });
 

@@ -32,6 +32,16 @@ describe("a link", () => {
     expect(near.sent).toHaveLength(3);
   });
 
+  test("pings only where it has sent nothing else", () => {
+    for (let second = 0; second < 3; second++) {
+      link.send(Uint8Array.of(7), false);
+      clock.advance(pingMs);
+    }
+    expect(near.sent).toHaveLength(3);
+    clock.advance(pingMs);
+    expect(near.sent).toHaveLength(4);
+  });
+
   test("is down when nothing was heard for five seconds, and not before", () => {
     clock.advance(silenceMs);
     expect(downs).toEqual([]);

@@ -4,6 +4,7 @@ import { seededRandom } from "../../lib/base/random.js";
 import { createVirtualClock } from "../../lib/testing/virtual-clock.js";
 import { createMemoryNetwork } from "../../lib/transport/memory.js";
 import { shareTransport } from "../../lib/transport/shared.js";
+import type { Transport } from "../../lib/transport/transport.js";
 
 const clock = createVirtualClock();
 
@@ -63,3 +64,36 @@ test.each([[""], ["x".repeat(256)], ["taken"]])("the name %j is refused", (name)
   a.open("taken");
   expect(() => a.open(name)).toThrow(expect.objectContaining({ code: "BAD_INPUT" }));
 });
+
+test("a transport that goes by addresses is told those of all clusters, once each has said its own", async () => {
+  const { a } = pair();
+  const told: [number, string][][] = [];
+  const shared = shareTransport({
+    ...wrapped(a.open("below")),
+    setAddresses: (addresses) => told.push([...addresses]),
+  });
+  const [x, y] = [shared.open("x"), shared.open("y")];
+  x.setAddresses?.(new Map([[2, "ws://two"]]));
+  expect(told).toEqual([]);
+  y.setAddresses?.(new Map([[3, "ws://three"]]));
+  await y.close();
+  expect(told).toEqual([
+    [
+      [2, "ws://two"],
+      [3, "ws://three"],
+    ],
+    [[2, "ws://two"]],
+  ]);
+});
+
+/** The same transport, by its interface alone. */
+function wrapped(transport: Transport): Transport {
+  return {
+    self: transport.self,
+    send: (to, frame, options) => transport.send(to, frame, options),
+    onFrame: (receive) => transport.onFrame(receive),
+    onPeer: (listener) => transport.onPeer(listener),
+    peers: () => transport.peers(),
+    close: () => transport.close(),
+  };
+}
