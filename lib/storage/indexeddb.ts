@@ -7,7 +7,8 @@
  * Invariants: there is one writer. Whoever opens raises the boot counter and puts a record of its own where the former owner's next one
  * would go, in one transaction; a later write of that owner finds the place taken and aborts, and what is no write to the log
  * reads the counter and aborts when it changed. An identity is made with the object stores, in one transaction: a wiped database is another
- * peer, and so is one of which a part is gone: it is deleted, with every connection to it. Any error, abort, `close` or `versionchange` breaks the lifeline at once.
+ * peer, and so is one of which a part is gone: it is deleted, with every connection to it. Any error, abort, `close` or `versionchange`
+ * breaks the lifeline at once.
  *
  * Not here: which tab may open (Web Locks, room/slot.ts).
  */
