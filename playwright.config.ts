@@ -4,9 +4,9 @@
  * One worker and no retries: the tests share two cores, and one that fails now and then is a bug. Tests that need several
  * profiles open them with `chromium.launchPersistentContext(folder, launchOptions())`.
  */
-import { createServer } from "node:net";
 import { defineConfig } from "@playwright/test";
 import { launchOptions } from "./.ci/chromium.mjs";
+import { freePort } from "./.ci/free-port.mjs";
 
 // The workers read this file again and must come to the same port.
 process.env["LOGBOOM_DEMO_PORT"] ??= `${await freePort()}`;
@@ -32,12 +32,3 @@ export default defineConfig({
     gracefulShutdown: { signal: "SIGTERM", timeout: 5000 },
   },
 });
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const address = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no free port");
-  return address.port;
-}

@@ -7,10 +7,10 @@
 import { fork } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { open } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../../.ci/free-port.mjs";
 import { RaftNode } from "../../dist/runtime/index.js";
 import { openFileStore } from "../../dist/storage/file.js";
 import { openMemoryStore } from "../../dist/storage/memory.js";
@@ -98,14 +98,6 @@ async function oneProcess(name, openStore) {
     }
   }
   await Promise.all(nodes.map((node) => node.close()));
-}
-
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
-  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** @param {import("node:child_process").ChildProcess} child @param {object} [order] @returns {Promise<any>} */

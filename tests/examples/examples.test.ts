@@ -1,11 +1,11 @@
 /** The examples, run as a reader would run them: as processes, over real sockets and files. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { build } from "../../.ci/build.mjs";
+import { freePort } from "../../.ci/free-port.mjs";
 
 const root = join(import.meta.dirname, "../..");
 const scratch = mkdtempSync(join(tmpdir(), "logboom-examples-"));
@@ -17,14 +17,6 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 function lines(file: string): number {
   return readFileSync(join(root, file), "utf8").trimEnd().split("\n").length;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 describe("the counter", () => {
