@@ -53,8 +53,11 @@ export function sameTiming(a: Timing, b: Timing): boolean {
 
 /** Heartbeats every 250 ms, elections after 1.5–3 s: what browser tabs and their links can keep. */
 export const browserTiming: Timing = { tickMs: 50, heartbeatTicks: 5, electionTicks: 30 };
-/** Heartbeats every 100 ms, elections after 300–550 ms: Node processes in one network. */
-export const nodeTiming: Timing = { tickMs: 50, heartbeatTicks: 2, electionTicks: 6 };
+/**
+ * Heartbeats every 300 ms, elections after 1–2 s: Node processes in one network. etcd and hashicorp/raft wait a second as well; what an idle
+ * cluster costs is its heartbeats.
+ */
+export const nodeTiming: Timing = { tickMs: 50, heartbeatTicks: 6, electionTicks: 20 };
 
 export interface BareNodeOptions<R> {
   readonly id: NodeId;

@@ -2,7 +2,7 @@
  * Clocks: the wall clocks of the members as this node last heard of them, and which time a leader may therefore stamp (DESIGN §10).
  *
  * A tablet whose date is a year off must not put next year on everybody's commands when it comes to lead: since stamped time never goes
- * back, nobody could correct it. So members tell each other their clocks every second, and a leader more than a minute away from the
+ * back, nobody could correct it. So members tell each other their clocks every ten seconds, and a leader more than a minute away from the
  * median of the voters' clocks stamps the median. What others say is kept against our monotonic clock: when our own wall clock jumps,
  * that is seen at once.
  */

@@ -24,7 +24,7 @@ import { StateChecks } from "./state-checks.js";
 import { Versions } from "./versions.js";
 
 /** How often members tell each other their clock and version. */
-const aboutMs = 1000;
+const aboutMs = 10_000;
 
 export interface GuardsOptions {
   readonly self: NodeId;

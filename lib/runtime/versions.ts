@@ -8,7 +8,7 @@
 import type { NodeId } from "../core/types.js";
 
 /** What was heard longer ago does not count: a node may have been started again with other code. */
-export const versionHeardMs = 5000;
+export const versionHeardMs = 25_000;
 
 interface Heard {
   readonly supports: number;

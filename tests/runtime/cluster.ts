@@ -175,6 +175,8 @@ export async function openCluster(
         machine,
         clock,
         random: seededRandom(id),
+        // Livelier than the default, so that less time has to pass.
+        timing: { tickMs: 50, heartbeatTicks: 2, electionTicks: 6 },
         ...rest,
       });
       const opened = { node, machine };

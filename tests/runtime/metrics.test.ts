@@ -286,7 +286,7 @@ describe("settings", () => {
     await cluster.pass(10_000);
     expect(first.node.isLeader).toBe(true);
     await cluster.close(first.node.id);
-    // From 60 ticks of 50 ms on, whereas 6 were the default.
+    // From 60 ticks of 50 ms on, whereas the cluster began with 6.
     await cluster.pass(2_900);
     expect([...cluster.nodes.values()].map(({ node }) => node.status().role)).toEqual([
       "follower",
