@@ -33,8 +33,15 @@ export async function openOpfsDirectory(name: string): Promise<Directory> {
   const lock = await takeLock(root, name);
   const open = new Set<SyncAccessHandle>();
   let held = true;
-  const folder = (path: string, create = false): Promise<FileSystemDirectoryHandle> =>
-    walk(root, path === "" ? [] : path.split("/"), create);
+  /** Folders found so far: to walk to one is a question to the browser for each step. Nobody else moves them while the lock is held. */
+  const folders = new Map<string, FileSystemDirectoryHandle>([["", root]]);
+  const folder = async (path: string, create = false): Promise<FileSystemDirectoryHandle> => {
+    const known = folders.get(path);
+    if (known !== undefined) return known;
+    const found = await walk(root, path.split("/"), create);
+    folders.set(path, found);
+    return found;
+  };
 
   return {
     name,
@@ -84,6 +91,9 @@ export async function openOpfsDirectory(name: string): Promise<Directory> {
     async setAside(path) {
       const [parent, name] = split(path);
       await (await folder(parent)).removeEntry(name, { recursive: true });
+      for (const known of [...folders.keys()]) {
+        if (known === path || known.startsWith(`${path}/`)) folders.delete(known);
+      }
     },
     async sync() {},
     owned: () => held,
