@@ -133,6 +133,12 @@ export class Ledger {
     return this.#confAt[0]?.conf ?? emptyConfState;
   }
 
+  /** What the configuration was at `index` and became since, in order. */
+  confsSince(index: Index): ConfState[] {
+    const later = this.#confAt.filter((known) => known.index > index).map(({ conf }) => conf);
+    return [this.confAt(index), ...later];
+  }
+
   confAt(index: Index): ConfState {
     for (let at = this.#confAt.length - 1; at >= 0; at--) {
       const known = this.#confAt[at];

@@ -112,14 +112,18 @@ function chooseCore(simulation: Ailing): SimPeer[] | undefined {
   const random = stream(options.seed, "core");
   const core = new Set<NodeId>();
   const sound = nodes.filter((node) => node.sound);
-  const left = sound.filter(({ id }) =>
-    [conf, ledger.previousConf ?? conf].some(
-      ({ voters, votersOutgoing }) => voters.includes(id) || votersOutgoing.includes(id),
-    ),
-  );
-  // Who has not applied the latest change yet goes by the one before it, and needs its quorum as well.
-  const confs = [conf, ledger.previousConf ?? conf];
-  const enough = (): boolean => confs.every((one) => isQuorum(one, (id) => core.has(id)));
+  // Who has not applied the latest changes yet goes by what was before them, and needs the quorums from there on as well.
+  const since = (some: readonly SimPeer[]): ConfState[] => [
+    ledger.previousConf ?? conf,
+    ...ledger.confsSince(Math.min(ledger.lastCommitted, ...some.map(({ applied }) => applied))),
+  ];
+  const running = sound.filter((node) => node.running);
+  const votersOf = since(running).flatMap((one) => [...one.voters, ...one.votersOutgoing]);
+  const left = sound.filter(({ id }) => votersOf.includes(id));
+  const enough = (): boolean =>
+    since(running.filter(({ id }) => core.has(id))).every((one) =>
+      isQuorum(one, (id) => core.has(id)),
+    );
   while (!enough()) {
     if (left.length === 0) return undefined;
     const node = pick(random, left);

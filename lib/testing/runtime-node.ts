@@ -263,6 +263,9 @@ export class RuntimeNode implements SimPeer {
     else if (damaged && (medium.rotten || medium.suspect !== undefined)) {
       this.#observer.sometimes(`damage was found: ${medium.suspect ?? "bit rot"}`);
       this.#world.storeLost(this);
+    } else if (code === "STORE_WENT_BACK" && medium.rotten) {
+      this.#observer.sometimes("what had rotted was found to be gone");
+      this.#world.storeLost(this);
     } else if (code === "STORE_WENT_BACK" && medium.replaced) {
       this.#observer.sometimes("an older store was refused");
       this.#world.storeLost(this);
