@@ -301,6 +301,13 @@ describe("PreVote", () => {
     expect(asked.status).toMatchObject({ term: 0, vote: 0 });
   });
 
+  it("is granted to a leader that has started again by who still takes it for the leader", () => {
+    const solo = new Solo({ preVote: true });
+    solo.tell("MsgHeartbeat", 2, { term: 1 });
+    expect(solo.status.leader).toBe(2);
+    expect(vote(solo.tell("MsgPreVote", 2, { term: 2 }))).toBe("granted");
+  });
+
   it("of an earlier term is answered, or its sender would wait for ever", () => {
     const solo = new Solo({ preVote: true, hardState: { term: 3 } });
     const [answer] = solo.tell("MsgPreVote", 2, { term: 2 });

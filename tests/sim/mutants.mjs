@@ -114,7 +114,7 @@ export const mutants = [
     file: core("election"),
     find: "(pre && request.term > raft.term);",
     replace: "(pre && request.term > raft.term && raft.leader !== request.from);",
-    by: "sim",
+    by: ["tests/core/election.test.ts", "PreVote"],
   },
   {
     id: "10a",
