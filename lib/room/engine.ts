@@ -8,7 +8,6 @@
  *
  * Invariant: a store is opened only while its slot's lock is held, and deleted only when its id was removed from the room.
  */
-import type { Clock } from "../base/clock.js";
 import { createEmitter, type Emitter } from "../base/emitter.js";
 import { LogboomError } from "../base/errors.js";
 import type { NodeId } from "../core/types.js";
@@ -17,10 +16,11 @@ import type { Applied } from "../machines/replica.js";
 import { type ClientId, clientId } from "../machines/seed.js";
 import type { Acknowledged } from "../storage/storage.js";
 import { Commands } from "./commands.js";
+import type { EngineEvents, EngineOptions } from "./engine-options.js";
 import type { SlotOpening } from "./open-peer.js";
 import type { RoomPeer, RoomPeerEvents } from "./peer.js";
 import type { SlotRecord } from "./registry.js";
-import type { HeldSlot, Slots } from "./slots.js";
+import type { HeldSlot } from "./slots.js";
 
 /** How long a voter's slot must be free before another tab adopts it: a reload is back sooner. */
 export const adoptAfterMs = 2_000;
@@ -29,27 +29,6 @@ export const adoptAtOpeningMs = 800;
 const lookEveryMs = 500;
 const resendEveryMs = 2_000;
 const reopenMax = 3;
-
-export interface EngineEvents {
-  /** Status, peers or state may have changed; at most once a microtask. */
-  changed: undefined;
-  rejected: { readonly command: string; readonly input: unknown; readonly reason: string };
-}
-
-export interface EngineOptions<S> {
-  readonly slots: Slots;
-  readonly clock: Clock;
-  readonly author: string;
-  readonly machineVersion: number;
-  /** Opens the peer of a held slot: store, identity, links, state; not yet started. */
-  openPeer(opening: SlotOpening): Promise<RoomPeer<S>>;
-  /** The peer of this slot is a member of the room, by what its store holds. */
-  founded(slot: HeldSlot): Promise<void>;
-  /** Links two peers of this page. */
-  connect(a: RoomPeer<S>, b: RoomPeer<S>): void;
-  /** Deletes the store of a closed peer. */
-  deletePeer(peer: RoomPeer<S>): Promise<void>;
-}
 
 export class RoomEngine<S> {
   readonly client: ClientId = clientId(crypto.getRandomValues(new Uint8Array(16)));
@@ -179,8 +158,7 @@ export class RoomEngine<S> {
       removed: () => void this.#guard(this.#rebirth()),
       failed: (error) => void this.#guard(this.#reopen(error)),
     };
-    const peer = await this.#options.openPeer({ slot, adopted: false, events, notBelow });
-    await peer.start();
+    const peer = await this.#openStarted({ slot, adopted: false, events, notBelow });
     this.#own = peer;
     await this.#options.founded(slot);
     for (const other of this.#adopted.values()) this.#options.connect(peer, other);
@@ -324,9 +302,7 @@ export class RoomEngine<S> {
       failed: () => letGo((peer) => peer.close().then(() => slot.release())),
     };
     try {
-      const peer = await this.#options.openPeer({ slot, adopted: true, events });
-      await peer.start();
-      await this.#options.founded(slot);
+      const peer = await this.#openStarted({ slot, adopted: true, events });
       this.#adopted.set(slotId, peer);
       for (const other of [this.own, ...this.#adopted.values()]) {
         if (other !== peer) this.#options.connect(peer, other);
@@ -337,6 +313,25 @@ export class RoomEngine<S> {
       throw error;
     }
     this.#change();
+    try {
+      await this.#options.founded(slot);
+    } catch (error) {
+      // While it is said to be founding, an empty store in its slot would found the room again.
+      letGo((peer) => peer.close().then(() => slot.release()));
+      throw error;
+    }
+  }
+
+  /** A peer that does not start lets go of its store, whose slot is free the next moment. */
+  async #openStarted(opening: SlotOpening): Promise<RoomPeer<S>> {
+    const peer = await this.#options.openPeer(opening);
+    try {
+      await peer.start();
+    } catch (error) {
+      await peer.close();
+      throw error;
+    }
+    return peer;
   }
 
   /** An adopted peer may never hear of its own removal (dissertation §4.2.2); ours does. */

@@ -169,6 +169,33 @@ describe("a founder that is gone at once", () => {
     expect(Object.keys(room.state.owners)).toEqual(["7", "8"]);
   });
 
+  it("is let go of, and adopted again, when the registry does not take that it has founded", async () => {
+    const { roomId, slotId, free } = await leftByFounder();
+    const registry = await openSharedMap<RoomRecord>("logboom");
+    await registry.update(roomId, (room) =>
+      room === undefined ? undefined : { ...room, founding: slotId },
+    );
+    const room = await open();
+    const put = IDBObjectStore.prototype.put;
+    const refused = new Promise<void>((resolve) => {
+      IDBObjectStore.prototype.put = function (value, key) {
+        const founded = key === roomId && (value as RoomRecord).founding === undefined;
+        if (!founded) return put.call(this, value, key);
+        IDBObjectStore.prototype.put = put;
+        resolve();
+        throw new DOMException("no room left", "QuotaExceededError");
+      };
+    });
+    free();
+    await refused;
+    const closed = new Slots(registry, roomId);
+    await expect.poll(() => closed.free().then((slots) => slots.length)).toBe(1);
+    expect(room.peers.filter((peer) => peer.adopted)).toEqual([]);
+    expect(await room.do.claim({ id: "8" })).toBe("8");
+    expect((await registry.get(roomId))?.founding).toBeUndefined();
+    registry.close();
+  });
+
   it("is made up for when it wrote nothing: its slot founds the room, once", async () => {
     const { roomId, slotId, free } = await leftByFounder();
     await deleteIndexedDbStore(`logboom/${roomId}/${slotId}`);
