@@ -1,16 +1,15 @@
 /** The part of the storage benchmark that runs in a page. */
-import { crc32c } from "../../dist/base/crc32c.js";
 import { openIndexedDbStore } from "../../dist/storage/indexeddb.js";
 import { encodeRecord } from "../../dist/storage/log-record.js";
 import { emptyShape } from "../../dist/storage/log-shape.js";
 import { openOpfsStore } from "../../dist/storage/opfs.js";
 import { WalWriter } from "../../dist/storage/wal-writer.js";
-import { compare, entriesOf, ratedOf } from "./storage-turns.mjs";
+import { checksum, compare, entriesOf } from "./storage-turns.mjs";
 
 /** @param {number[]} batches */
 export async function measure(batches) {
   return [
-    checksum(),
+    checksum("Chromium"),
     ...(await side(
       "indexeddb",
       batches,
@@ -93,16 +92,4 @@ async function bareOpfs() {
     worker.postMessage(bytes, [bytes.buffer]);
     await answered;
   };
-}
-
-function checksum() {
-  const bytes = new Uint8Array(1 << 20).map((_, at) => at * 7);
-  let sum = 0;
-  const rates = [];
-  for (let round = 0; round < 24; round++) {
-    const begun = performance.now();
-    for (let n = 0; n < 20; n++) sum = crc32c(bytes, sum);
-    rates.push((20 * bytes.length) / 1e6 / ((performance.now() - begun) / 1000));
-  }
-  return { name: "crc-32c, Chromium", value: ratedOf(rates), unit: "MB/s", target: 500 };
 }

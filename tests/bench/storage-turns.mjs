@@ -4,7 +4,9 @@
  * Rounds are short and the order changes with each, so that what the machine does meanwhile hits both. Of each the rate counts that three
  * quarters of its rounds stay below (measure.mjs), which forgets the rounds in which something else had the disk or the processor. Only
  * `run` is timed, not `prepare`, which makes what is to be written.
+ * The checksum, of which both measure the same as well, is here too.
  */
+import { crc32c } from "../../dist/base/crc32c.js";
 
 const roundMs = 80;
 const rounds = 25;
@@ -90,4 +92,17 @@ function commandOf(length) {
   }
   commands.set(length, command);
   return command;
+}
+
+/** CRC-32C of blocks of 1 MiB. @param {string} runtime */
+export function checksum(runtime) {
+  const bytes = new Uint8Array(1 << 20).map((_, at) => at * 7);
+  let sum = 0;
+  const rates = [];
+  for (let round = 0; round < 24; round++) {
+    const begun = performance.now();
+    for (let n = 0; n < 20; n++) sum = crc32c(bytes, sum);
+    rates.push((20 * bytes.length) / 1e6 / ((performance.now() - begun) / 1000));
+  }
+  return { name: `crc-32c, ${runtime}`, value: ratedOf(rates), unit: "MB/s", target: 500 };
 }

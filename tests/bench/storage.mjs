@@ -8,10 +8,9 @@ import * as fs from "node:fs";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { crc32c } from "../../dist/base/crc32c.js";
 import { openFileStore } from "../../dist/storage/file.js";
 import { WalWriter } from "../../dist/storage/wal-writer.js";
-import { compare, entriesOf, ratedOf } from "./storage-turns.mjs";
+import { checksum, compare, entriesOf, ratedOf } from "./storage-turns.mjs";
 
 /** @typedef {{ name: string, value: number, unit: string, target?: number, detail?: string }} Result */
 
@@ -22,7 +21,7 @@ export async function run(parts = []) {
   const wanted = (/** @type {string} */ part) => parts.length === 0 || parts.includes(part);
   /** @type {Result[]} */
   const results = [];
-  if (wanted("crc")) results.push(checksum());
+  if (wanted("crc")) results.push(checksum(`Node ${process.versions.node}`));
   if (wanted("file")) results.push(...(await files()));
   if (wanted("load")) results.push(...(await loading()));
   if (wanted("browser")) {
@@ -146,20 +145,6 @@ async function loading() {
 function memory() {
   const { heapUsed, external } = process.memoryUsage();
   return heapUsed + external;
-}
-
-/** @returns {Result} */
-function checksum() {
-  const bytes = new Uint8Array(1 << 20).map((_, at) => at * 7);
-  let sum = 0;
-  const rates = [];
-  for (let round = 0; round < 24; round++) {
-    const begun = performance.now();
-    for (let n = 0; n < 20; n++) sum = crc32c(bytes, sum);
-    rates.push((20 * bytes.length) / 1e6 / ((performance.now() - begun) / 1000));
-  }
-  const runtime = `Node ${process.versions.node}`;
-  return { name: `crc-32c, ${runtime}`, value: ratedOf(rates), unit: "MB/s", target: 500 };
 }
 
 if (process.argv[1]?.endsWith("storage.mjs")) {

@@ -8,6 +8,7 @@ import type { OpenedStore } from "../../lib/storage/storage.js";
 import { openWalStore } from "../../lib/storage/wal-store.js";
 import { createMemoryDisk, type MemoryDisk } from "../../lib/testing/disk.js";
 import { bytes, openCluster, settle, type TestCluster, trackingClock } from "./cluster.js";
+import { withSinks } from "./watched-sinks.js";
 
 const MiB = 1024 * 1024;
 
@@ -50,23 +51,14 @@ function gated(): { wrap(store: OpenedStore): OpenedStore; open(): void; waiting
   return {
     open: () => open(),
     waiting: () => waiting,
-    wrap: (store) => ({
-      ...store,
-      snapshots: {
-        ...store.snapshots,
-        async write(metadata) {
-          const sink = await store.snapshots.write(metadata);
-          return {
-            ...sink,
-            async finish() {
-              waiting++;
-              await gate;
-              await sink.finish();
-            },
-          };
+    wrap: (store) =>
+      withSinks(store, (sink) => ({
+        async finish() {
+          waiting++;
+          await gate;
+          await sink.finish();
         },
-      },
-    }),
+      })),
   };
 }
 

@@ -13,6 +13,7 @@ import type { OpenedStore } from "../../lib/storage/storage.js";
 import { createMemoryNetwork, type MemoryNetwork } from "../../lib/transport/memory.js";
 import { bytes } from "./cluster.js";
 import { Ledger } from "./ledger.js";
+import { withSinks } from "./watched-sinks.js";
 
 let directory: string;
 let network: MemoryNetwork;
@@ -148,31 +149,19 @@ it("a follower that is killed while a snapshot comes in begins anew, and leaves 
   for (let i = 0; i < 25; i++) await node.propose(new Uint8Array(50_000).fill(97 + i));
   let pieces = 0;
   await open(4, 1, {
-    wrap: (store) => ({
-      ...store,
-      snapshots: {
-        ...store.snapshots,
-        async write(metadata) {
-          const sink = await store.snapshots.write(metadata);
-          return {
-            ...sink,
-            async write(piece) {
-              await sink.write(piece);
-              // The disk as it is now is what a killed process leaves.
-              pieces += 1;
-              if (pieces < 4) return;
-              const filter = (name: string): boolean => !name.includes("lock");
-              await cp(join(directory, "4"), join(directory, "killed"), {
-                recursive: true,
-                filter,
-              });
-              // And this one is no more heard of.
-              throw new LogboomError("STORAGE_FAILED", "killed");
-            },
-          };
+    wrap: (store) =>
+      withSinks(store, (sink) => ({
+        async write(piece) {
+          await sink.write(piece);
+          // The disk as it is now is what a killed process leaves.
+          pieces += 1;
+          if (pieces < 4) return;
+          const filter = (name: string): boolean => !name.includes("lock");
+          await cp(join(directory, "4"), join(directory, "killed"), { recursive: true, filter });
+          // And this one is no more heard of.
+          throw new LogboomError("STORAGE_FAILED", "killed");
         },
-      },
-    }),
+      })),
   });
   const killed = next(4, "halted");
   await node.addLearner(4);

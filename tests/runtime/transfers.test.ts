@@ -7,6 +7,7 @@ import { windowBytes } from "../../lib/runtime/transfer-out.js";
 import type { OpenedStore } from "../../lib/storage/storage.js";
 import type { Transport } from "../../lib/transport/transport.js";
 import { bytes, Journal, openCluster, type TestCluster } from "./cluster.js";
+import { withSinks } from "./watched-sinks.js";
 
 let cluster: TestCluster;
 afterEach(async () => {
@@ -134,23 +135,14 @@ it("a slow follower holds its sender back: what is in memory is a window, not a 
   const journal = new Large();
   await cluster.open(4, {
     journal,
-    wrap: (store: OpenedStore) => ({
-      ...store,
-      snapshots: {
-        ...store.snapshots,
-        async write(metadata) {
-          const sink = await store.snapshots.write(metadata);
-          return {
-            ...sink,
-            async write(piece) {
-              await new Promise<void>((resolve) => cluster.clock.untracked.after(20, resolve));
-              stored += piece.length;
-              await sink.write(piece);
-            },
-          };
+    wrap: (store: OpenedStore) =>
+      withSinks(store, (sink) => ({
+        async write(piece) {
+          await new Promise<void>((resolve) => cluster.clock.untracked.after(20, resolve));
+          stored += piece.length;
+          await sink.write(piece);
         },
-      },
-    }),
+      })),
   });
   // Opening reads too.
   read = 0;
