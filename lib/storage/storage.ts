@@ -17,7 +17,7 @@
  * - After the first failure every later call rejects with `STORAGE_FAILED`; nothing is written again from memory. The owner
  *   throws its core away, opens the store anew and builds a core from `load()`.
  * - A write by somebody who is no longer the owner is refused, never merged. The owner's epoch (`ownerEpoch`) is the boot counter: whoever
- *   opens a store raises it durably before anything else, and each write is checked against it, by what the medium offers.
+ *   opens a store raises it durably before anybody gets to see the store, and each write is checked against it, by what the medium offers.
  *   IndexedDB: the opener's record lies where the former owner's next one would go, which the database itself then refuses; other
  *   transactions read the counter. Files: the lock file stands for the epoch: it is the owner's alone, and a look before
  *   and after each flush shows whether it is still there; without it nothing is answered. OPFS: the browser lets one
@@ -116,7 +116,11 @@ export interface StoreIdentity {
 
 /** What every adapter can be told when a store is opened. */
 export interface StoreOpenOptions {
-  /** What an earlier opening had acknowledged: the store is refused by `STORE_WENT_BACK` when it has less. */
+  /**
+   * What an earlier opening had acknowledged: the store is refused by `STORE_WENT_BACK` when it has less. It is then as it was, and
+   * refused again under the same demand, also where an opening was cut short before it could say so. One that is gone is made
+   * anew, and refused as another.
+   */
   readonly notBelow?: Acknowledged;
   /** Source of a new store's identity. Default: the platform's. */
   readonly randomBytes?: (length: number) => Uint8Array<ArrayBuffer>;
