@@ -83,13 +83,22 @@ export interface SnapshotSink {
  * pieces of at most some 768 KiB. A body alone changes nothing about the log: it counts from the `append` or `compact` that names it.
  */
 export interface SnapshotStore {
-  /** Begins a body. Several may be under way; of two with the same index and term the one that is finished last stays. */
+  /**
+   * Begins a body. Several may be under way; of two with the same index and term the one that is finished last stays, or, in files, the
+   * one that is being read.
+   */
   write(metadata: SnapshotMetadata): Promise<SnapshotSink>;
-  /** Chunks in order. @throws LogboomError `NOT_FOUND`; `STORAGE_FAILED` when damaged, which may be found only at its end. */
+  /**
+   * Chunks in order, of the body that stands there at the first: it is read to its end even where another takes its place, or it is
+   * dropped, meanwhile. @throws LogboomError `NOT_FOUND`; `STORAGE_FAILED` when damaged, which may be found only at its end.
+   */
   read(metadata: SnapshotMetadata): AsyncIterable<Uint8Array>;
   /** Complete ones, newest first. One that neither `compact` nor `append` ever named may be gone after the next opening. */
   list(): Promise<readonly SnapshotMetadata[]>;
-  /** Durable once resolved. Unknown ones are ignored. @throws LogboomError `BAD_INPUT` for the only one from which the log can still be loaded. */
+  /**
+   * Durable once resolved; where it is being read, in files, once its last reader is done. Unknown ones are ignored.
+   * @throws LogboomError `BAD_INPUT` for the only one from which the log can still be loaded.
+   */
   drop(metadata: SnapshotMetadata): Promise<void>;
 }
 

@@ -118,4 +118,55 @@ export const bodies: readonly StorageCase[] = [
       await after.storage.close();
     },
   },
+  {
+    name: "a body that is being read is read to its end, though it is replaced and dropped meanwhile",
+    async run(target) {
+      const { opened } = await store(target);
+      const about = metadata(7, 2);
+      const chunks = [1, 2, 3, 4].map((n) => new Uint8Array(400_000).fill(n));
+      await writeBody(opened.snapshots, about, chunks);
+      const reader = opened.snapshots.read(about)[Symbol.asyncIterator]();
+      const found = { bytes: 0, kinds: new Set<number>() };
+      const read = async (): Promise<boolean> => {
+        const { done, value } = await reader.next();
+        if (done === true) return false;
+        found.bytes += value.length;
+        for (const byte of value) found.kinds.add(byte);
+        return true;
+      };
+      await read();
+      await writeBody(opened.snapshots, about, [new Uint8Array(500_000).fill(9)]);
+      await read();
+      await opened.snapshots.drop(about);
+      same(await opened.snapshots.list(), []);
+      while (await read());
+      same([found.bytes, [...found.kinds]], [1_600_000, [1, 2, 3, 4]]);
+      await rejects("NOT_FOUND", () => body(opened.snapshots, about));
+      const { opened: after } = await crash(target, opened);
+      same(await after.snapshots.list(), []);
+      await after.storage.close();
+    },
+  },
+  {
+    name: "a body that was dropped while it was read, and arrived again before its end, is there",
+    async run(target) {
+      const { opened } = await store(target);
+      const about = metadata(7, 2);
+      const chunks = [1, 2, 3, 4].map((n) => new Uint8Array(400_000).fill(n));
+      await writeBody(opened.snapshots, about, chunks);
+      let pieces = 0;
+      for await (const _ of opened.snapshots.read(about)) {
+        if (pieces++ > 0) continue;
+        await opened.snapshots.drop(about);
+        await writeBody(opened.snapshots, about, chunks);
+      }
+      same(await opened.snapshots.list(), [about]);
+      same((await body(opened.snapshots, about)).length, 1_600_000);
+      await opened.storage.append(write({ snapshot: snapshot(7, 2, new Uint8Array(0)) }));
+      const { opened: after, loaded } = await crash(target, opened);
+      same(loaded.snapshot, about);
+      same((await body(after.snapshots, about)).length, 1_600_000);
+      await after.storage.close();
+    },
+  },
 ];
