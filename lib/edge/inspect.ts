@@ -23,6 +23,7 @@ import {
   stateRecord,
 } from "../storage/wal.js";
 import { readSegments, type Segments } from "../storage/wal-files.js";
+import { allAfter } from "../storage/wal-replay.js";
 import { readSnapshotFile } from "../storage/wal-snapshots.js";
 
 export interface InspectOptions {
@@ -50,7 +51,7 @@ export async function inspect(
   let read: Segments;
   const dump = createDump();
   try {
-    read = await readSegments(directory, wal, 0, dump.visit);
+    read = await readSegments(directory, wal, allAfter(0), dump.visit);
   } catch (error) {
     if (!isLogboomError(error)) throw error;
     print(error.message);

@@ -27,6 +27,7 @@ import { decodeStoreFile, encodeStoreFile, type StoreFile, storeFileName } from 
 import { listSegments, readMetadata, readSegments } from "./wal-files.js";
 import type { WalLimits } from "./wal-log.js";
 import { PartGone, type Recovered, recover } from "./wal-recovery.js";
+import { allAfter } from "./wal-replay.js";
 import { isSnapshot, openWalSnapshots, type WalSnapshots } from "./wal-snapshots.js";
 import { WalWriter } from "./wal-writer.js";
 
@@ -37,6 +38,8 @@ export const snapFolder = "member/snap";
 export interface WalStoreOptions extends StoreOpenOptions, Partial<WalLimits> {
   /** Entries below the snapshot that `load` still returns, for followers a little behind. Default 5000, as etcd's catch-up. */
   readonly trailingEntries?: number;
+  /** Bytes of memory they have at most: data and 128 more for each. Default 24 MiB, as a node's snapshot policy keeps. */
+  readonly trailingBytes?: number;
 }
 
 export const fileLimits: WalLimits = { segmentBytes: 64_000_000, segmentsKept: 5 };
@@ -156,7 +159,8 @@ async function openParts(
     const snapshots = await openWalSnapshots(directory, snapFolder, lifeline);
     const metadata = walMetadata(file.storeId);
     const setup = { directory, path: walFolder, lifeline, snapshots, limits, metadata };
-    const { log, loaded } = await recover(setup, options.trailingEntries ?? 5000);
+    const { trailingEntries: entries = 5000, trailingBytes: bytes = 24 * 1024 * 1024 } = options;
+    const { log, loaded } = await recover(setup, { entries, bytes });
     return { file, created, snapshots, log, loaded };
   };
   const found = await findStore(directory);
@@ -193,7 +197,7 @@ async function findOrphans(directory: Directory, segments: number): Promise<Part
     return (await directory.list(snapFolder)).some(isSnapshot) ? gone : undefined;
   }
   try {
-    const { replay } = await readSegments(directory, walFolder, Number.POSITIVE_INFINITY);
+    const { replay } = await readSegments(directory, walFolder, allAfter(Number.POSITIVE_INFINITY));
     const { hardState, runs } = replay;
     return hardState.term === 0 && (runs?.last ?? 0) === 0 ? undefined : gone;
   } catch {

@@ -2,9 +2,10 @@ import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../lib/base/random.js";
 import type { Entry, SnapshotMetadata } from "../../lib/core/types.js";
 import { inspect } from "../../lib/edge/inspect.js";
-import type { OpenedStore, StorageWrite } from "../../lib/storage/storage.js";
+import type { Loaded, OpenedStore, StorageWrite } from "../../lib/storage/storage.js";
 import { readMark, readSegments } from "../../lib/storage/wal-files.js";
-import { openWalStore, type WalStoreOptions } from "../../lib/storage/wal-store.js";
+import { allAfter } from "../../lib/storage/wal-replay.js";
+import { fileLimits, openWalStore, type WalStoreOptions } from "../../lib/storage/wal-store.js";
 import { WalWriter } from "../../lib/storage/wal-writer.js";
 import { createMemoryDisk, type MemoryDisk } from "../../lib/testing/disk.js";
 
@@ -103,7 +104,7 @@ describe("opening a log", () => {
     }
     const open = segments.at(-1) ?? "";
     expect(disk.bytes(open).length).toBe(600);
-    const { replay } = await readSegments(disk.directory, wal, 0);
+    const { replay } = await readSegments(disk.directory, wal, allAfter(0));
     expect(replay.entries).toEqual(entries(1, 30));
   });
 
@@ -164,7 +165,7 @@ describe("opening a log", () => {
     await store.storage.load();
     for (let index = 1; index <= 12; index++) {
       await store.storage.append(write({ entries: entries(index, index) }));
-      const { end, replay } = await readSegments(disk.directory, wal, 0);
+      const { end, replay } = await readSegments(disk.directory, wal, allAfter(0));
       expect(replay.entries).toHaveLength(index);
       expect(await readMark(disk.directory, wal)).toEqual(end);
     }
@@ -292,7 +293,7 @@ describe("snapshots and the log", () => {
     await sink.write(Uint8Array.of(1));
     await sink.finish();
     await store.storage.close();
-    const { end, crc } = await readSegments(disk.directory, wal, 0);
+    const { end, crc } = await readSegments(disk.directory, wal, allAfter(0));
     const writer = new WalWriter(crc);
     writer.snapshot(metadata);
     const [path = ""] = segmentsOf(disk);
@@ -324,6 +325,75 @@ describe("snapshots and the log", () => {
       for await (const _ of store.snapshots.read(metadata));
     };
     await expect(reading()).rejects.toMatchObject({ code: "STORAGE_FAILED" });
+  });
+});
+
+describe("a log with large entries behind its snapshot", () => {
+  const MiB = 1024 * 1024;
+
+  /** Forty entries of a MiB, snapshots at 20 and 35, and nothing released. */
+  async function large(): Promise<MemoryDisk> {
+    const disk = createMemoryDisk();
+    const store = await openWalStore(disk.directory, { segmentBytes: 8 * MiB, segmentsKept: 100 });
+    await store.storage.load();
+    for (let index = 1; index <= 40; index++) {
+      const data = new Uint8Array(MiB).fill(index);
+      const entry = { term: 1, index, type: "EntryNormal", data, unknown: undefined } as const;
+      const hardState = { term: 1, vote: 1, commit: index };
+      await store.storage.append(write({ hardState, entries: [entry] }));
+      if (index === 20 || index === 35) await snapshot(store, index, 0);
+    }
+    await store.storage.close();
+    return disk;
+  }
+
+  const indexesOf = (loaded: Loaded): number[] => loaded.entries.map(({ index }) => index);
+  const range = (from: number, to: number): number[] =>
+    Array.from({ length: to - from + 1 }, (_, n) => from + n);
+
+  test("loads what its bytes allow, and holds no more of the files in memory than twice that", async () => {
+    const disk = await large();
+    for (const [options, from] of [
+      [{}, 13],
+      [{ trailingBytes: 5.5 * MiB }, 31],
+      [{ trailingBytes: 0 }, 36],
+      [{ trailingBytes: 100 * MiB }, 1],
+      [{ trailingEntries: 2 }, 34],
+    ] as const) {
+      const store = await openWalStore(disk.copy().directory, fileLimits, options);
+      const loaded = await store.storage.load();
+      expect(loaded.snapshot?.index).toBe(35);
+      expect(loaded.compacted).toEqual({ index: from - 1, term: from === 1 ? 0 : 1 });
+      expect(indexesOf(loaded)).toEqual(range(from, 40));
+      for (const { index, data } of loaded.entries)
+        expect([data[0], data[MiB - 1]]).toEqual([index, index]);
+      const buffers = new Set(loaded.entries.map(({ data }) => data.buffer));
+      let held = 0;
+      for (const { byteLength } of buffers) held += byteLength;
+      expect(held).toBeLessThan(2 * loaded.entries.length * MiB + MiB);
+    }
+  });
+
+  test("has all that came after an older snapshot, where the newest is damaged", async () => {
+    const disk = await large();
+    const newest = "member/snap/0000000000000001-0000000000000023.snap";
+    disk.damage(newest, new Uint8Array(disk.bytes(newest).length - 1));
+    const store = await openWalStore(disk.directory, fileLimits, { trailingBytes: 2.5 * MiB });
+    const loaded = await store.storage.load();
+    expect(loaded.snapshot?.index).toBe(20);
+    expect(indexesOf(loaded)).toEqual(range(19, 40));
+  });
+
+  test("has all of them where no snapshot is left, though a file that nobody names is newer", async () => {
+    const disk = await large();
+    for (const path of snapshotsOf(disk)) disk.remove(path);
+    const first = await openWalStore(disk.directory, fileLimits, { trailingBytes: 0 });
+    await first.storage.load();
+    const sink = await first.snapshots.write({ index: 39, term: 1, confState });
+    await sink.finish();
+    await first.storage.close();
+    const store = await openWalStore(disk.directory, fileLimits, { trailingBytes: 0 });
+    expect(indexesOf(await store.storage.load())).toEqual(range(1, 40));
   });
 });
 
