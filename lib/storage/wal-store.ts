@@ -26,7 +26,8 @@ import type { Loaded, OpenedStore, StoreMeta, StoreOpenOptions } from "./storage
 import { decodeStoreFile, encodeStoreFile, type StoreFile, storeFileName } from "./store-file.js";
 import { listSegments, readMetadata, readSegments } from "./wal-files.js";
 import type { WalLimits } from "./wal-log.js";
-import { PartGone, type Recovered, recover } from "./wal-recovery.js";
+import { completeWalOptions } from "./wal-options.js";
+import { PartGone, type Recovered, recover, type Trailing } from "./wal-recovery.js";
 import { allAfter } from "./wal-replay.js";
 import { isSnapshot, openWalSnapshots, type WalSnapshots } from "./wal-snapshots.js";
 import { WalWriter } from "./wal-writer.js";
@@ -48,20 +49,17 @@ export const browserLimits: WalLimits = { segmentBytes: 4_000_000, segmentsKept:
 /**
  * Opens the store in `directory`, which the caller holds exclusively; creates it when there is none.
  *
- * @throws LogboomError `STORAGE_FAILED` (damaged: names file and offset; or the disk failed) · `STORE_WENT_BACK`
+ * @throws LogboomError `BAD_CONFIG` · `STORAGE_FAILED` (damaged: names file and offset; or the disk failed) · `STORE_WENT_BACK`
  */
 export async function openWalStore(
   directory: Directory,
   defaults: WalLimits,
   options: WalStoreOptions = {},
 ): Promise<OpenedStore> {
-  const limits: WalLimits = {
-    segmentBytes: options.segmentBytes ?? defaults.segmentBytes,
-    segmentsKept: options.segmentsKept ?? defaults.segmentsKept,
-  };
   const lifeline = createLifeline(directory.name);
   try {
-    const opened = await openParts(directory, lifeline, limits, options);
+    const { limits, trailing } = completeWalOptions(options, defaults);
+    const opened = await openParts(directory, lifeline, limits, trailing, options);
     const { file: current, created, snapshots, log, loaded } = opened;
     snapshots.rules = () => ({ shape: log.shape, named: log.named });
     if (options.notBelow !== undefined) {
@@ -153,14 +151,14 @@ async function openParts(
   directory: Directory,
   lifeline: Lifeline,
   limits: WalLimits,
-  options: WalStoreOptions,
+  trailing: Trailing,
+  options: StoreOpenOptions,
 ): Promise<Parts> {
   const open = async (file: StoreFile, created: boolean): Promise<Parts> => {
     const snapshots = await openWalSnapshots(directory, snapFolder, lifeline);
     const metadata = walMetadata(file.storeId);
     const setup = { directory, path: walFolder, lifeline, snapshots, limits, metadata };
-    const { trailingEntries: entries = 5000, trailingBytes: bytes = 24 * 1024 * 1024 } = options;
-    const { log, loaded } = await recover(setup, { entries, bytes });
+    const { log, loaded } = await recover(setup, trailing);
     return { file, created, snapshots, log, loaded };
   };
   const found = await findStore(directory);
