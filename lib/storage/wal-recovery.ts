@@ -107,6 +107,7 @@ async function cutOff(directory: Directory, file: string, offset: number): Promi
     for (let at = 0; at < size; at += piece) await copy.write(at, await readAt(source, at, piece));
     await copy.sync();
     await copy.close();
+    await directory.sync(file.slice(0, file.lastIndexOf("/")));
     await source.truncate(offset);
     await source.sync();
   } finally {

@@ -107,6 +107,14 @@ describe("IndexedDB that fails in the middle of a life", () => {
         throw new DOMException("closing", "InvalidStateError");
       },
     ],
+    [
+      "the browser closes the database",
+      (store) => store.transaction.db.dispatchEvent(new Event("close")),
+    ],
+    [
+      "another page wants to delete or upgrade it",
+      (store) => store.transaction.db.dispatchEvent(new IDBVersionChangeEvent("versionchange")),
+    ],
   ];
 
   test.each(faults)(

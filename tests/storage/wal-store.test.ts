@@ -125,6 +125,27 @@ describe("opening a log", () => {
     expect((await again.storage.load()).entries.at(-1)?.index).toBe(31);
   });
 
+  test("the copy is on the disk before anything is cut off, wherever the opening ends", async () => {
+    const disk = await filled();
+    const last = segmentsOf(disk).at(-1) ?? "";
+    const torn = disk.bytes(last).slice();
+    torn[Math.ceil(usedBytes(disk, last) / 8) * 8] = 24;
+    disk.damage(last, torn);
+    for (let number = 1; ; number++) {
+      const copy = disk.copy({
+        fault: (n) => (n === number ? { kind: "crash", when: "after" } : undefined),
+      });
+      const opened = await openOn(copy).catch(() => undefined);
+      for (const survives of ["none", "all"] as const) {
+        const after = copy.crash(survives, seededRandom(number));
+        if (String(after.bytes(last)) === String(torn)) continue;
+        expect(after.paths()).toContain(`${last}.broken`);
+        expect(after.bytes(`${last}.broken`)).toEqual(torn);
+      }
+      if (opened !== undefined) break;
+    }
+  });
+
   test("what lies behind a length of zero is wiped, so that no later write can end at it", async () => {
     const disk = await filled();
     const last = segmentsOf(disk).at(-1) ?? "";
