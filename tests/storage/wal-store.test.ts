@@ -561,4 +561,32 @@ describe("inspect", () => {
     expect((await report(disk, true)).code).toBe(1);
     expect((await report(createMemoryDisk(), false)).code).toBe(1);
   });
+
+  test("whole records that lack what they speak of, or belong to another store, are failures", async () => {
+    const ahead = await filled();
+    const { end, crc } = await readSegments(ahead.directory, wal, allAfter(0));
+    const writer = new WalWriter(crc);
+    writer.state({ term: 1, vote: 1, commit: 31 });
+    ahead.bytes(segmentsOf(ahead).at(-1) ?? "").set(writer.take(), end.offset);
+    const ended = await report(ahead, true);
+    expect(ended.code).toBe(1);
+    expect(ended.text).toMatch(
+      /\.wal ends at offset \d+ with entry \d+, and entry \d+ was committed$/,
+    );
+
+    const noSnapshot = await released();
+    expect(await report(noSnapshot, true)).toMatchObject({ code: 0 });
+    for (const path of snapshotsOf(noSnapshot)) noSnapshot.remove(path);
+    const begun = await report(noSnapshot, true);
+    expect(begun.code).toBe(1);
+    expect(begun.text).toMatch(
+      /begins after entry \d+, and no snapshot of what was before can be read$/,
+    );
+
+    const [disk, other] = [await filled(), await filled()];
+    disk.damage("store", other.bytes("store"));
+    const foreign = await report(disk, true);
+    expect(foreign.code).toBe(1);
+    expect(foreign.text).toContain("member/wal is the log of another store");
+  });
 });
