@@ -112,13 +112,13 @@ async function connect(
   database.addEventListener("close", lost("the browser closed its database"));
   database.addEventListener("versionchange", lost("another page deletes or upgrades its database"));
   try {
-    const { identity, strict, ...takeover } = await takeOver(database, options.notBelow);
+    const { identity, ...takeover } = await takeOver(database, options.notBelow);
     const run = transactions(database, name, lifeline, identity.boot);
     const close = (): void => {
       lifeline.close();
       database.close();
     };
-    return { connection: { name, lifeline, identity, strict, close, ...run }, takeover };
+    return { connection: { name, lifeline, identity, close, ...run }, takeover };
   } catch (error) {
     lifeline.close();
     database.close();
@@ -200,7 +200,7 @@ async function openDatabase(
 async function takeOver(
   database: IDBPDatabase<unknown>,
   notBelow: Acknowledged | undefined,
-): Promise<Takeover & { identity: StoreIdentity; strict: boolean }> {
+): Promise<Takeover & { identity: StoreIdentity }> {
   const transaction = database.transaction(["state", "log"], "readwrite", { durability: "strict" });
   const state = transaction.objectStore("state");
   const log = transaction.objectStore("log");
@@ -228,7 +228,6 @@ async function takeOver(
     identity: { ...ids, boot, created: before === 0 },
     number,
     record,
-    strict: transaction.durability === "strict",
   };
 }
 

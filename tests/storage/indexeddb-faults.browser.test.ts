@@ -198,3 +198,23 @@ test("a commit index alone costs no transaction until something else is written"
   expect((await again.storage.load()).hardState.commit).toBe(4);
   await again.storage.close();
 });
+
+test("every transaction that writes is strict, as the browser says when asked", async () => {
+  const { transaction } = IDBDatabase.prototype;
+  const writing: string[] = [];
+  IDBDatabase.prototype.transaction = function (...args) {
+    const made = transaction.apply(this, args);
+    if (made.mode === "readwrite") writing.push(made.durability);
+    return made;
+  };
+  try {
+    const store = await openIndexedDbStore({ name: freshName() });
+    await store.storage.load();
+    for (const step of life) await step(store);
+    await store.storage.close();
+  } finally {
+    IDBDatabase.prototype.transaction = transaction;
+  }
+  expect(writing.length).toBeGreaterThan(life.length);
+  expect([...new Set(writing)]).toEqual(["strict"]);
+});
