@@ -1,20 +1,20 @@
 /**
  * IndexedDB: the browser's default store. One strict transaction per write, acknowledged in `oncomplete` alone.
  *
- * This file opens a database, takes it over and runs transactions; it is the only one that knows `idb`. What lies inside is
+ * This file opens a database and takes it over. Its transactions are `indexeddb-connection.ts`, what lies inside is
  * `indexeddb-records.ts`, the log `indexeddb-log.ts`, the bodies of snapshots `indexeddb-snapshots.ts`.
  *
  * Invariants: there is one writer. Whoever opens raises the boot counter and puts a record of its own where the former owner's next one
  * would go, in one transaction; a later write of that owner finds the place taken and aborts, and what is no write to the log
  * reads the counter and aborts when it changed. An identity is made with the object stores, in one transaction: a wiped database is another
- * peer, and so is one of which a part is gone: it is deleted, with every connection to it. Any error, abort, `close` or `versionchange`
+ * peer, and so is one of which a part is gone: it is made anew, which ends every connection to it. Any error, abort, `close` or `versionchange`
  * breaks the lifeline at once.
  *
  * Not here: which tab may open (Web Locks, room/slot.ts).
  */
-import { type IDBPDatabase, unwrap, wrap } from "idb";
+import { type IDBPDatabase, wrap } from "idb";
 import { isLogboomError, LogboomError } from "../base/errors.js";
-import type { Connection, Stores, Takeover } from "./indexeddb-connection.js";
+import { type Connection, quiet, type Takeover, transactions } from "./indexeddb-connection.js";
 import { openLog } from "./indexeddb-log.js";
 import {
   damaged,
@@ -23,17 +23,23 @@ import {
   readBoot,
   readIdentity,
   readRecord,
-  type StoreName,
+  renewal,
   schemaVersion,
   storeNames,
 } from "./indexeddb-records.js";
 import { openSnapshots } from "./indexeddb-snapshots.js";
-import { createLifeline, type Lifeline, storageFailed, takenOver } from "./lifeline.js";
+import { createLifeline, storageFailed } from "./lifeline.js";
 import { encodeRecord, type LogRecord } from "./log-record.js";
 import { emptyShape, storedState } from "./log-shape.js";
 import { checkMeta, platformRandomBytes } from "./meta-limits.js";
 import { checkNotBelow } from "./not-below.js";
-import type { OpenedStore, StoreIdentity, StoreMeta, StoreOpenOptions } from "./storage.js";
+import type {
+  Acknowledged,
+  OpenedStore,
+  StoreIdentity,
+  StoreMeta,
+  StoreOpenOptions,
+} from "./storage.js";
 
 export interface IndexedDbOptions extends StoreOpenOptions {
   /** The database's name: one store per database. */
@@ -51,10 +57,6 @@ export interface IndexedDbOptions extends StoreOpenOptions {
 export async function openIndexedDbStore(options: IndexedDbOptions): Promise<OpenedStore> {
   const { connection, takeover } = await connect(options);
   try {
-    if (options.notBelow !== undefined) {
-      const { storeId, boot } = connection.identity;
-      checkNotBelow({ storeId, boot, state: storedState(takeover.record.shape) }, options.notBelow);
-    }
     const snapshots = await openSnapshots(connection);
     const log = openLog(connection, takeover, snapshots);
     return {
@@ -111,13 +113,13 @@ async function connect(
   database.addEventListener("close", lost("the browser closed its database"));
   database.addEventListener("versionchange", lost("another page deletes or upgrades its database"));
   try {
-    const { identity, strict, ...takeover } = await takeOver(database);
+    const { identity, ...takeover } = await takeOver(database, options.notBelow);
     const run = transactions(database, name, lifeline, identity.boot);
     const close = (): void => {
       lifeline.close();
       database.close();
     };
-    return { connection: { name, lifeline, identity, strict, close, ...run }, takeover };
+    return { connection: { name, lifeline, identity, close, ...run }, takeover };
   } catch (error) {
     lifeline.close();
     database.close();
@@ -127,7 +129,7 @@ async function connect(
 
 /** The store that is there; where a part of it is gone, a new one in its place. */
 async function openWhole(options: IndexedDbOptions): Promise<IDBPDatabase<unknown>> {
-  const { name, indexedDB } = options;
+  const { name } = options;
   const database = await openDatabase(options);
   let gone: string | undefined;
   try {
@@ -137,10 +139,11 @@ async function openWhole(options: IndexedDbOptions): Promise<IDBPDatabase<unknow
     throw isLogboomError(error) ? error : storageFailed(`store ${name} cannot be opened`, error);
   }
   if (gone === undefined) return database;
-  // Deleted, not cleared: an owner that sleeps elsewhere must not wake up in the new one.
+  // As a new version of the database: an owner that sleeps elsewhere loses it and cannot wake up in the new store, and old and new change
+  // places in one transaction, so that it is never forgotten why.
+  const { version } = database;
   database.close();
-  await deleteIndexedDbStore(name, indexedDB);
-  return await openDatabase(options, gone);
+  return await openVersion(options, version + renewal, gone);
 }
 
 async function goneFrom(database: IDBPDatabase<unknown>): Promise<string | undefined> {
@@ -163,41 +166,76 @@ async function goneFrom(database: IDBPDatabase<unknown>): Promise<string | undef
   return goneOf({ identity, boot, last, meta, snapshots, hasChunks: chunks.length > 0 });
 }
 
-/** @param replaced  what of an earlier store here was gone */
-async function openDatabase(
+async function openDatabase(options: IndexedDbOptions): Promise<IDBPDatabase<unknown>> {
+  try {
+    return await openVersion(options, schemaVersion);
+  } catch (error) {
+    const newer = isLogboomError(error) && isNamed(error.cause, "VersionError");
+    if (!newer) throw error;
+    // A store that took another's place, or a later layout.
+    const database = await openVersion(options, undefined);
+    if (database.version % renewal === schemaVersion) return database;
+    database.close();
+    throw error;
+  }
+}
+
+/**
+ * @param version  undefined: the one it has
+ * @param replaced  what of the store that is there was gone: it is made anew
+ */
+async function openVersion(
   options: IndexedDbOptions,
+  version: number | undefined,
   replaced?: string,
 ): Promise<IDBPDatabase<unknown>> {
-  const { name, randomBytes = platformRandomBytes } = options;
-  const request = factory(options.indexedDB).open(name, schemaVersion);
+  const { name } = options;
+  const request = factory(options.indexedDB).open(name, version);
+  let earlier = false;
   request.onupgradeneeded = ({ oldVersion }) => {
-    if (request.transaction === null) return;
-    if (oldVersion !== 0) {
+    const { transaction, result } = request;
+    if (transaction === null) return;
+    if (oldVersion !== 0 && replaced === undefined) {
       // What an earlier layout holds is left as it is.
-      request.transaction.abort();
+      earlier = true;
+      transaction.abort();
       return;
     }
-    for (const store of storeNames) request.result.createObjectStore(store);
-    const state = request.transaction.objectStore("state");
-    const ids = { storeId: randomBytes(16), signSeed: randomBytes(32) };
-    state.put(replaced === undefined ? ids : { ...ids, replaced }, "identity");
-    state.put(0, "boot");
-    request.transaction.objectStore("meta").put(new Uint8Array(0), metaMade);
+    if (replaced !== undefined) {
+      for (const store of [...result.objectStoreNames]) result.deleteObjectStore(store);
+    }
+    makeStore(result, transaction, options, replaced);
   };
   return await new Promise((resolve, reject) => {
     request.onblocked = () => reject(locked(name, "close it and try again"));
-    request.onerror = () => reject(openingFailed(name, request.error));
+    request.onerror = () => reject(openingFailed(name, earlier, request.error));
     request.onsuccess = () => resolve(wrap(request.result) as IDBPDatabase<unknown>);
   });
 }
 
+function makeStore(
+  database: IDBDatabase,
+  transaction: IDBTransaction,
+  { randomBytes = platformRandomBytes }: IndexedDbOptions,
+  replaced: string | undefined,
+): void {
+  for (const store of storeNames) database.createObjectStore(store);
+  const state = transaction.objectStore("state");
+  const ids = { storeId: randomBytes(16), signSeed: randomBytes(32) };
+  state.put(replaced === undefined ? ids : { ...ids, replaced }, "identity");
+  state.put(0, "boot");
+  transaction.objectStore("meta").put(new Uint8Array(0), metaMade);
+}
+
 /**
  * Raises the boot counter, which is the owner's epoch too, and puts a record where the former owner's next one would go. That record stays for
- * good: the former owner may be a page that was frozen, and may wake at any time.
+ * good: the former owner may be a page that was frozen, and may wake at any time. What must not go back is looked at in the same transaction, so
+ * that a store which is refused, or whose opening is cut short, is as it was.
  */
 async function takeOver(
   database: IDBPDatabase<unknown>,
-): Promise<Takeover & { identity: StoreIdentity; strict: boolean }> {
+  notBelow: Acknowledged | undefined,
+): Promise<Takeover & { identity: StoreIdentity }> {
   const transaction = database.transaction(["state", "log"], "readwrite", { durability: "strict" });
   const state = transaction.objectStore("state");
   const log = transaction.objectStore("log");
@@ -215,6 +253,9 @@ async function takeOver(
   const boot = before + 1;
   const number = ((newest?.key as number | undefined) ?? 0) + 1;
   const { from, shape } = last ?? { from: number, shape: emptyShape };
+  if (notBelow !== undefined) {
+    checkNotBelow({ storeId: ids.storeId, boot, state: storedState(shape) }, notBelow);
+  }
   const record: LogRecord = { takesOver: true, boot, from, shape, entries: [] };
   const requests = [state.put(boot, "boot"), log.add(encodeRecord(record), number)];
   await Promise.all([...requests, transaction.done]);
@@ -222,131 +263,7 @@ async function takeOver(
     identity: { ...ids, boot, created: before === 0 },
     number,
     record,
-    strict: transaction.durability === "strict",
   };
-}
-
-function transactions(
-  database: IDBPDatabase<unknown>,
-  name: string,
-  lifeline: Lifeline,
-  boot: number,
-): Pick<Connection, "addRecords" | "write" | "read"> {
-  const failed = (what: string, error: unknown): LogboomError => {
-    const known = isLogboomError(error) ? error : storageFailed(`store ${name}: ${what}`, error);
-    if (known.code === "BAD_INPUT") return known;
-    lifeline.fail(known);
-    database.close();
-    return known;
-  };
-
-  const write = async <T>(
-    names: readonly StoreName[],
-    run: (stores: Stores) => Promise<T>,
-  ): Promise<T> => {
-    const scope: StoreName[] = ["state", ...names.filter((one) => one !== "state")];
-    const transaction = database.transaction(scope, "readwrite", { durability: "strict" });
-    const done = transaction.done;
-    // Whoever is first to fail is reported; the others must not count as unhandled.
-    void quiet(done);
-    try {
-      const stores = quietStores(transaction as unknown as Stores);
-      const owner = stores.objectStore("state").get("boot");
-      const result = quiet(run(stores));
-      if ((await owner) !== boot) throw takenOver(name);
-      const value = await result;
-      transaction.commit();
-      await done;
-      return value;
-    } catch (error) {
-      abort(transaction);
-      throw error;
-    }
-  };
-
-  return {
-    async addRecords(number, encode) {
-      lifeline.check();
-      try {
-        await lifeline.guard(addRecords(unwrap(database), name, number, encode));
-      } catch (error) {
-        throw failed("a write to the log failed", error);
-      }
-    },
-    async write(names, run) {
-      lifeline.check();
-      try {
-        return await lifeline.guard(write(names, run));
-      } catch (error) {
-        throw failed("a transaction failed", error);
-      }
-    },
-    async read(names, run) {
-      lifeline.check();
-      try {
-        const transaction = database.transaction([...names], "readonly");
-        void quiet(transaction.done);
-        return await lifeline.guard(run(quietStores(transaction as unknown as Stores)));
-      } catch (error) {
-        throw failed("a reading transaction failed", error);
-      }
-    },
-  };
-}
-
-/** By the bare interface: this is the hot path, and needs no promise for each request. */
-function addRecords(
-  database: IDBDatabase,
-  name: string,
-  number: number,
-  encode: () => readonly Uint8Array[],
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const transaction = database.transaction(["log"], "readwrite", { durability: "strict" });
-    transaction.oncomplete = () => resolve();
-    transaction.onabort = () => {
-      const { error } = transaction;
-      reject(error?.name === "ConstraintError" ? takenOver(name) : error);
-    };
-    const log = transaction.objectStore("log");
-    try {
-      for (const [n, record] of encode().entries()) log.add(record, number + n);
-      transaction.commit();
-    } catch (error) {
-      abort(transaction);
-      reject(error);
-    }
-  });
-}
-
-/** A rejection that somebody else reports: an abort rejects every request of its transaction. */
-function quiet<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => {});
-  return promise;
-}
-
-function quietStores(stores: Stores): Stores {
-  return {
-    objectStore(name) {
-      const store = stores.objectStore(name);
-      return {
-        get: (key) => quiet(store.get(key)),
-        put: (value, key) => quiet(store.put(value, key)),
-        add: (value, key) => quiet(store.add(value, key)),
-        delete: (key) => quiet(store.delete(key)),
-        getAll: (range, count) => quiet(store.getAll(range, count)),
-        getAllKeys: (range, count) => quiet(store.getAllKeys(range, count)),
-      };
-    },
-  };
-}
-
-function abort(transaction: { abort(): void }): void {
-  try {
-    transaction.abort();
-  } catch {
-    // It has ended already: there is nothing left to undo.
-  }
 }
 
 function openMeta({ write, read }: Connection): StoreMeta {
@@ -376,11 +293,15 @@ function factory(given: IDBFactory | undefined): IDBFactory {
   throw new LogboomError("NO_STORAGE", "there is no IndexedDB here");
 }
 
-function openingFailed(name: string, cause: DOMException | null): LogboomError {
-  if (cause?.name === "VersionError") {
+function isNamed(error: unknown, name: string): boolean {
+  return error instanceof DOMException && error.name === name;
+}
+
+function openingFailed(name: string, earlier: boolean, cause: DOMException | null): LogboomError {
+  if (isNamed(cause, "VersionError")) {
     return storageFailed(`store ${name} was written by a later version of Logboom`, cause);
   }
-  if (cause?.name === "AbortError") {
+  if (earlier) {
     return storageFailed(
       `store ${name} was written by an earlier version of Logboom, whose layout this one does not read: delete it`,
       cause,

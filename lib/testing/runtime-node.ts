@@ -105,10 +105,6 @@ export class RuntimeNode implements SimPeer {
     const watch = machineWatch(this, this.#world);
     this.#machine = new WatchedMachine(this.#world.machine, () => (current() ? watch : undefined));
     this.#world.log(this, "start");
-    if (!this.medium.mayOpen()) {
-      this.#world.storeLost(this);
-      return;
-    }
     void this.#open(process, current).catch((error) => {
       if (current()) this.#stopped(error);
     });
@@ -263,8 +259,10 @@ export class RuntimeNode implements SimPeer {
     else if (damaged && (medium.rotten || medium.suspect !== undefined)) {
       this.#observer.sometimes(`damage was found: ${medium.suspect ?? "bit rot"}`);
       this.#world.storeLost(this);
-    } else if (code === "STORE_WENT_BACK" && medium.rotten) {
-      this.#observer.sometimes("what had rotted was found to be gone");
+    } else if (code === "STORE_WENT_BACK" && (medium.rotten || medium.suspect !== undefined)) {
+      this.#observer.sometimes(
+        `what was lost was found to be gone: ${medium.suspect ?? "bit rot"}`,
+      );
       this.#world.storeLost(this);
     } else if (code === "STORE_WENT_BACK" && medium.replaced) {
       this.#observer.sometimes("an older store was refused");

@@ -40,8 +40,6 @@ export abstract class SimMedium implements SimStorage {
   suspect: Suspicion | undefined;
   /** By an older copy, and whoever opens it knows better: it is to be refused. */
   replaced = false;
-  /** Somebody has begun to open it since. */
-  #shown = false;
   /** There may be damage that no opening comes by. */
   rotten = false;
   /** A failure was reported to the process that has it open. */
@@ -63,16 +61,6 @@ export abstract class SimMedium implements SimStorage {
 
   constructor(options: MediumOptions) {
     this.options = options;
-  }
-
-  /**
-   * Whether an opening may be tried. One that was cut short has raised the boot counter, and the next cannot tell what lies in between
-   * (docs/TRACK-RECORD.md): then a store that was put back is given up.
-   */
-  mayOpen(): boolean {
-    const tried = this.replaced && this.#shown;
-    this.#shown = this.replaced;
-    return !tried;
   }
 
   /** Opens the store for `process`; whoever had it has it no more. */
