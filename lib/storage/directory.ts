@@ -26,6 +26,8 @@ export interface Directory {
   sync(path: string): Promise<void>;
   /** False once somebody else has taken it. */
   owned(): boolean;
+  /** True where giving a file another name takes so long that files are made under the name they keep. */
+  readonly slowRename?: boolean;
   /** Runs `work` soon, once the answers that are due now have gone out: for what nobody has to wait for. */
   soon(work: () => void): void;
   /** Called at most once, when the medium was taken away outside of any call. Absent where that cannot be noticed. */
@@ -46,8 +48,6 @@ export interface DirectoryFile {
   note(at: number, bytes: Uint8Array): void;
   truncate(size: number): Promise<void>;
   sync(): Promise<void>;
-  /** Gives it another name, as `Directory.rename` does to one that is not open; it stays open. */
-  moveTo(path: string): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -66,17 +66,10 @@ function nodeDirectory(root: string, lock: FileLock | undefined): Directory {
     makeDirectory: (path) => makeDurable(at(path)),
     async open(path, mode) {
       const flags = mode === "read" ? "r" : mode === "existing" ? "r+" : "w+";
-      let name = at(path);
-      const descriptor = await call<number>((done) => fs.open(name, flags, 0o600, done));
+      const descriptor = await call<number>((done) => fs.open(at(path), flags, 0o600, done));
       const file = { descriptor };
       open.add(file);
-      return {
-        ...nodeFile(file, open),
-        async moveTo(to) {
-          await rename(name, at(to));
-          name = at(to);
-        },
-      };
+      return nodeFile(file, open);
     },
     rename: (from, to) => rename(at(from), at(to)),
     remove: (path) => rm(at(path), { force: true }),
@@ -104,7 +97,7 @@ interface OpenFile {
   readonly descriptor: number;
 }
 
-function nodeFile(file: OpenFile, open: Set<OpenFile>): Omit<DirectoryFile, "moveTo"> {
+function nodeFile(file: OpenFile, open: Set<OpenFile>): DirectoryFile {
   // The number of a closed file may be another file's: nothing may be done by it any more.
   const use = (): number => {
     if (!open.has(file)) throw new Error("the file is closed");

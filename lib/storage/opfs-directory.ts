@@ -53,14 +53,6 @@ export async function openOpfsFolder(name: string): Promise<OpfsFolder> {
     folders.set(path, found);
     return found;
   };
-  const moveTo = async (handle: FileHandle, to: string): Promise<void> => {
-    if (handle.move === undefined) {
-      throw new LogboomError("NOT_SUPPORTED", "this browser cannot rename private files");
-    }
-    const [parent, file] = split(to);
-    await handle.move(await folder(parent), file);
-  };
-
   return {
     async list(path) {
       try {
@@ -82,13 +74,19 @@ export async function openOpfsFolder(name: string): Promise<OpfsFolder> {
         create: mode === "create",
       })) as FileHandle;
       if (mode === "read") return blobFile(await handle.getFile());
-      const opened = await accessFile(handle, open, (to) => moveTo(handle, to));
+      const opened = await accessFile(handle, open);
       if (mode === "create") await opened.truncate(0);
       return opened;
     },
     async rename(from, to) {
-      const [parent, file] = split(from);
-      await moveTo((await (await folder(parent)).getFileHandle(file)) as FileHandle, to);
+      const [fromFolder, fromFile] = split(from);
+      const [toFolder, toFile] = split(to);
+      const handle = (await (await folder(fromFolder)).getFileHandle(fromFile)) as FileHandle;
+      const target = await folder(toFolder);
+      if (handle.move === undefined) {
+        throw new LogboomError("NOT_SUPPORTED", "this browser cannot rename private files");
+      }
+      await handle.move(target, toFile);
     },
     async remove(path) {
       const [parent, file] = split(path);
@@ -182,26 +180,15 @@ function isNotFound(error: unknown): boolean {
 }
 
 /** @param open  handles that are open: it is among them until it is closed */
-async function accessFile(
-  handle: FileHandle,
-  open: Set<SyncAccessHandle>,
-  move: (to: string) => Promise<void>,
-): Promise<OpfsFile> {
-  const enter = async (): Promise<SyncAccessHandle> => {
-    const entered = await handle.createSyncAccessHandle();
-    open.add(entered);
-    return entered;
-  };
-  const leave = (): void => {
-    if (open.delete(access)) access.close();
-  };
+async function accessFile(handle: FileHandle, open: Set<SyncAccessHandle>): Promise<OpfsFile> {
+  const access = await handle.createSyncAccessHandle();
+  open.add(access);
   const put = (at: number, bytes: Uint8Array): void => {
     const written = access.write(bytes, { at });
     if (written !== bytes.length) {
       throw new Error(`${written} of ${bytes.length} bytes were written`);
     }
   };
-  let access = await enter();
   return {
     size: async () => access.getSize(),
     readInto: async (target, at) => access.read(target, { at }),
@@ -214,13 +201,9 @@ async function accessFile(
     note: put,
     truncate: async (size) => access.truncate(size),
     sync: async () => access.flush(),
-    async moveTo(to) {
-      // The browser moves no file that is open for writing.
-      leave();
-      await move(to);
-      access = await enter();
+    async close() {
+      if (open.delete(access)) access.close();
     },
-    close: async () => leave(),
   };
 }
 
@@ -241,7 +224,6 @@ function blobFile(blob: Blob): OpfsFile {
     note: never,
     truncate: async () => never(),
     sync: async () => never(),
-    moveTo: async () => never(),
     close: async () => {},
   };
 }

@@ -129,6 +129,8 @@ function remoteDirectory(name: string, link: Link): Directory {
     sync: async () => {},
     // The worker's handle on the lock keeps every other page out for as long as the worker lives.
     owned: () => held,
+    // It asks the browser three things, and the next flush waits for what the browser writes down about it.
+    slowRename: true,
     soon(work) {
       // biome-ignore lint/style/noRestrictedGlobals: what is kept in a browser goes by the browser's time.
       setTimeout(work, soonMs);
@@ -169,7 +171,6 @@ function remoteFile(link: Link, file: number): DirectoryFile {
     note: (at, bytes) => link.tell({ op: "note", file, at, bytes: bytes.slice() }),
     truncate: (size) => link.ask({ op: "truncate", file, size }),
     sync: () => link.ask({ op: "sync", file }),
-    moveTo: (path) => link.ask({ op: "moveTo", file, path }),
     async close() {
       if (!link.lost) await link.ask({ op: "close", file });
     },

@@ -30,7 +30,6 @@ export type FileCall =
   | Put<"note">
   | { readonly op: "truncate"; readonly file: number; readonly size: number }
   | { readonly op: "sync"; readonly file: number }
-  | { readonly op: "moveTo"; readonly file: number; readonly path: string }
   | { readonly op: "close"; readonly file: number };
 
 interface Put<Op extends string> {

@@ -119,8 +119,6 @@ async function onFile(file: OpfsFile, call: FileCall): Promise<unknown> {
       return await file.truncate(call.size);
     case "sync":
       return await file.sync();
-    case "moveTo":
-      return await file.moveTo(call.path);
     case "close":
       files.delete(call.file);
       return await file.close();

@@ -1,10 +1,13 @@
 /**
- * Segments made ahead of their use: the next one waits under a temporary name by the time the present one is full.
+ * Segments made ahead of their use: the next one waits by the time the present one is full.
  *
- * As etcd's filePipeline (server/storage/wal/file_pipeline.go), with two differences: a spare is begun once the present
- * segment is half full, so that small logs have none, and what a crash leaves of one is deleted at the next opening rather than written
- * over. A spare holds nothing but zeros, so losing one loses nothing; one that could not be made fails the cut that
- * needs it.
+ * As etcd's filePipeline (server/storage/wal/file_pipeline.go): it has a temporary name, and gets its own once its header is on the disk. With two
+ * differences: it is begun once the present segment is half full, so that small logs have none, and what a crash leaves of one is
+ * deleted at the next opening rather than written over. It holds nothing but zeros, so losing one loses nothing; one that could
+ * not be made fails the cut that needs it.
+ *
+ * Where a new name takes long (`Directory.slowRename`) it has its own from the beginning, without the index of its first entry, which nobody
+ * knows yet. Whoever reads the log takes one that is all zeros for what it is (wal-files.ts).
  */
 import { assert } from "../base/assert.js";
 import { type Directory, type DirectoryFile, joinPath } from "./directory.js";
@@ -34,18 +37,28 @@ export class SegmentSupply {
     this.spare = { sequence, made };
   }
 
-  /** Writes `header` into the next segment and makes it appear whole, under its own name. */
-  async take(segment: SegmentName, header: Uint8Array): Promise<DirectoryFile> {
+  /** Begins a segment with `header`, on the disk when this resolves: it is there whole or not at all. */
+  async take(
+    segment: Required<SegmentName>,
+    header: Uint8Array,
+  ): Promise<{ readonly name: SegmentName; readonly file: DirectoryFile }> {
     const { directory, path } = this.place;
-    this.prepare(segment.sequence);
+    const { sequence } = segment;
+    this.prepare(sequence);
     const { spare } = this;
-    assert(spare !== undefined, "no spare was begun", { sequence: segment.sequence });
+    assert(spare !== undefined, "no spare was begun", { sequence });
     const file = await spare.made;
     await file.append(0, header);
-    await file.moveTo(joinPath(path, segmentFile(segment)));
-    this.spare = undefined;
+    if (directory.slowRename === true) {
+      this.spare = undefined;
+      return { name: { sequence, index: undefined }, file };
+    }
+    await file.close();
+    const own = joinPath(path, segmentFile(segment));
+    await directory.rename(spareFile(this.place, sequence), own);
     await directory.sync(path);
-    return file;
+    this.spare = undefined;
+    return { name: segment, file: await directory.open(own, "existing") };
   }
 
   /** Waits for a spare that is being made, and deletes it. */
@@ -55,9 +68,9 @@ export class SegmentSupply {
     if (spare === undefined) return;
     const file = await spare.made.catch(() => undefined);
     await file?.close();
-    const { directory, path } = this.place;
+    const { directory } = this.place;
     // A new owner's file may have the same name.
-    if (directory.owned()) await directory.remove(joinPath(path, spareFile(spare.sequence)));
+    if (directory.owned()) await directory.remove(spareFile(this.place, spare.sequence));
   }
 }
 
@@ -68,19 +81,21 @@ export async function removeSpares(directory: Directory, path: string): Promise<
   }
 }
 
-/** The names etcd gives them: alternately 0 and 1. */
-function spareFile(sequence: number): string {
-  return `${sequence % 2}.tmp`;
+/** etcd's names for them are 0.tmp and 1.tmp in turns. */
+function spareFile({ directory, path }: SegmentPlace, sequence: number): string {
+  const own = segmentFile({ sequence, index: undefined });
+  return joinPath(path, directory.slowRename === true ? own : `${sequence % 2}.tmp`);
 }
 
 /** @returns the file, open */
 async function allocate(place: SegmentPlace, sequence: number): Promise<DirectoryFile> {
   const { directory, path, segmentBytes } = place;
   // Emptied if it is there: a header left behind a shorter one would be read as data.
-  const file = await directory.open(joinPath(path, spareFile(sequence)), "create");
+  const file = await directory.open(spareFile(place, sequence), "create");
   try {
     // Flushed with the header.
     await file.truncate(segmentBytes);
+    if (directory.slowRename === true) await directory.sync(path);
     return file;
   } catch (error) {
     await file.close();

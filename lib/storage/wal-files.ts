@@ -6,7 +6,7 @@
 import { DecodeError, isLogboomError, type LogboomError } from "../base/errors.js";
 import { Reader, varintSize } from "../base/protobuf.js";
 import { decodeEntry, readEntry } from "../codec/raftpb-log.js";
-import type { Entry } from "../core/types.js";
+import { type Entry, type Index, noBytes } from "../core/types.js";
 import { type Directory, joinPath, readAt, readFile } from "./directory.js";
 import { storageFailed } from "./lifeline.js";
 import { decodeMark, isBefore } from "./synced-mark.js";
@@ -18,6 +18,7 @@ import {
   readSegment,
   recordData,
   type SegmentName,
+  sectorBytes,
   segmentFile,
   skipFrames,
   snapshotRecord,
@@ -25,12 +26,20 @@ import {
   type WalRecord,
 } from "./wal.js";
 import { type Place, Replay, type Window } from "./wal-replay.js";
+import { WalWriter } from "./wal-writer.js";
 
 export const markFile = "synced";
 
+export interface Segment extends SegmentName {
+  /** Of the first entry that was expected when it was begun. */
+  readonly first: Index;
+}
+
 export interface Segments {
   readonly replay: Replay;
-  readonly segments: readonly SegmentName[];
+  readonly segments: readonly Segment[];
+  /** The next one, made ahead and not begun. */
+  readonly spare: SegmentName | undefined;
   /** Where the data end and the next record goes. */
   readonly end: Place;
   /** The running checksum at `end`. */
@@ -75,19 +84,22 @@ export async function readSegments(
   window: Window,
   visit?: Visit,
 ): Promise<Segments> {
-  const segments = await listSegments(directory, path);
+  const names = await listSegments(directory, path);
   const mark = await readMark(directory, path);
+  const ahead = await perhapsAhead(directory, path, names, mark);
   // A log of ours: etcd's own has no such file, and is judged by etcd's rule.
   const anyByte = (await directory.list(path)).includes(markFile);
   const replay = new Replay(window);
+  const segments: Segment[] = [];
   let crc = 0;
   let end: Place = { sequence: 0, offset: 0 };
   let fileBytes = 0;
   let torn: string | undefined;
-  for (const [n, segment] of segments.entries()) {
+  for (const [n, segment] of names.entries()) {
     const file = joinPath(path, segmentFile(segment));
     const { bytes, size } = await readData(directory, file);
-    const last = n === segments.length - 1;
+    const last = segment === ahead || n === names.length - (ahead === undefined ? 1 : 2);
+    const first = segment.index ?? (replay.runs?.last ?? 0) + 1;
     let count = 0;
     const reader = new Reader(bytes);
     const ending = readSegment(bytes, { last, crc, anyByte }, (record, offset) => {
@@ -101,9 +113,16 @@ export async function readSegments(
       }
     });
     if (ending.kind === "damaged") throw damagedAt(directory, file, ending.offset, ending.what);
-    // It got its name when that much was on the disk: no crash takes it back, and nothing can be appended to less.
-    if (count < 2)
+    if (count < 2) {
+      if (segment === ahead && beginsAs(bytes, headerOf(crc, replay.metadata ?? noBytes))) break;
+      // It was begun when that much was on the disk: no crash takes it back, and nothing can be appended to less.
       throw damagedAt(directory, file, ending.offset, "its first two records are gone");
+    }
+    if (torn !== undefined) {
+      const before = joinPath(path, segmentFile(names[n - 1] ?? segment));
+      throw damagedAt(directory, before, end.offset, `${torn}, and the next segment was begun`);
+    }
+    segments.push({ ...segment, first });
     end = { sequence: segment.sequence, offset: ending.offset };
     crc = ending.crc;
     fileBytes = size;
@@ -115,7 +134,48 @@ export async function readSegments(
     }
   }
   replay.finish();
-  return { replay, segments, end, crc, fileBytes, torn };
+  const spare = segments.length < names.length ? ahead : undefined;
+  return { replay, segments, spare, end, crc, fileBytes, torn };
+}
+
+/**
+ * The last segment where it may have been made ahead under its own name and never begun (segment-supply.ts): behind its first sector, which a header
+ * fits in, it is all zeros, and the mark knows nothing of it.
+ */
+async function perhapsAhead(
+  directory: Directory,
+  path: string,
+  segments: readonly SegmentName[],
+  mark: Place | undefined,
+): Promise<SegmentName | undefined> {
+  const last = segments[segments.length - 1];
+  if (last === undefined || last.index !== undefined || segments.length === 1) return undefined;
+  if (mark !== undefined && mark.sequence >= last.sequence) return undefined;
+  const file = await directory.open(joinPath(path, segmentFile(last)), "read");
+  try {
+    const size = await file.size();
+    for (let at = sectorBytes; at < size; at += pieceBytes) {
+      const piece = await readAt(file, at, Math.min(pieceBytes, size - at));
+      if (piece.some((byte) => byte !== 0)) return undefined;
+    }
+    return last;
+  } finally {
+    await file.close();
+  }
+}
+
+/** What every segment begins with that follows on `crc`. */
+function headerOf(crc: number, metadata: Uint8Array): Uint8Array {
+  const writer = new WalWriter(crc);
+  writer.crcHandOver();
+  writer.metadata(metadata);
+  return writer.take();
+}
+
+/** Whether `bytes` are the beginning of `header`, of any length, and zeros. */
+function beginsAs(bytes: Uint8Array, header: Uint8Array): boolean {
+  const other = bytes.findIndex((byte, at) => byte !== header[at]);
+  return other === -1 || bytes.subarray(other).every((byte) => byte === 0);
 }
 
 /** Bytes read at once. */

@@ -20,8 +20,8 @@ import { noBody, wrongTerm } from "./snapshot-names.js";
 import type { StorageWrite, StoredState } from "./storage.js";
 import { encodeMark } from "./synced-mark.js";
 import { TermRuns } from "./term-runs.js";
-import { type SegmentName, segmentFile } from "./wal.js";
-import { markFile, type Segments } from "./wal-files.js";
+import { segmentFile } from "./wal.js";
+import { markFile, type Segment, type Segments } from "./wal-files.js";
 import type { Place } from "./wal-replay.js";
 import type { WalSnapshots } from "./wal-snapshots.js";
 import { WalWriter } from "./wal-writer.js";
@@ -81,7 +81,7 @@ export class WalLog {
   private readonly mark: DirectoryFile;
   private readonly writer: WalWriter;
   private readonly supply: SegmentSupply;
-  private segments: readonly SegmentName[];
+  private segments: readonly Segment[];
   private runs: TermRuns;
   private queue: Task[] = [];
   private running: Promise<void> | undefined;
@@ -312,15 +312,17 @@ export class WalLog {
     this.checkOwned();
     const full = { ...file };
     const { hardState, last } = this.written;
-    const next = { sequence: file.sequence + 1, index: last.index + 1 };
+    const sequence = file.sequence + 1;
+    const first = last.index + 1;
     writer.crcHandOver();
     writer.metadata(metadata);
     if (hardState.term > 0 || hardState.commit > 0) writer.state(hardState);
     const header = writer.take();
-    file.handle = await this.supply.take(next, header);
-    file.sequence = next.sequence;
+    const next = await this.supply.take({ sequence, index: first }, header);
+    file.handle = next.file;
+    file.sequence = sequence;
     file.offset = file.allocated = header.length;
-    this.segments = [...this.segments, next];
+    this.segments = [...this.segments, { ...next.name, first }];
     this.noteSoon();
     this.retire(full);
   }
@@ -346,7 +348,7 @@ export class WalLog {
   /** Deletes segments whose entries end at or below `upTo`, oldest first, except the newest `segmentsKept`. */
   private async release(upTo: Index): Promise<void> {
     const { directory, path, limits } = this.setup;
-    const at = this.segments.findIndex(({ index }) => index >= upTo);
+    const at = this.segments.findIndex(({ first }) => first >= upTo);
     // The one before it may hold `upTo` itself.
     const free = (at === -1 ? this.segments.length : at) - 1;
     const surplus = Math.min(free, this.segments.length - limits.segmentsKept);

@@ -153,6 +153,7 @@ async function start(
   const last = { index: runs.last, term: lastTerm };
   const shape: LogShape = { hardState, compacted, last };
   await removeSpares(directory, path);
+  if (read.spare !== undefined) await directory.remove(joinPath(path, segmentFile(read.spare)));
   const handle = await openEnd(setup, read);
   const named = replay.marks
     .filter(({ index }) => index > 0)

@@ -21,9 +21,9 @@ import { createLifeline, type Lifeline, storageFailed, takenOver } from "./lifel
 import { storedState } from "./log-shape.js";
 import { checkMeta, platformRandomBytes } from "./meta-limits.js";
 import { checkNotBelow } from "./not-below.js";
-import { SegmentSupply } from "./segment-supply.js";
 import type { Loaded, OpenedStore, StoreMeta, StoreOpenOptions } from "./storage.js";
 import { decodeStoreFile, encodeStoreFile, type StoreFile, storeFileName } from "./store-file.js";
+import { segmentFile } from "./wal.js";
 import { listSegments, readMetadata, readSegments } from "./wal-files.js";
 import type { WalLimits } from "./wal-log.js";
 import { completeWalOptions } from "./wal-options.js";
@@ -172,7 +172,7 @@ async function openParts(
       replaced = error.message;
     }
   }
-  return await open(await createStore(directory, limits, replaced, options), true);
+  return await open(await createStore(directory, replaced, options), true);
 }
 
 /** The store that is there, if its halves belong together; what of it is gone; undefined where there never was one. */
@@ -214,7 +214,6 @@ async function readStoreFile(directory: Directory): Promise<StoreFile> {
 
 async function createStore(
   directory: Directory,
-  limits: WalLimits,
   replaced: string | undefined,
   options: StoreOpenOptions,
 ): Promise<StoreFile> {
@@ -236,10 +235,7 @@ async function createStore(
   writer.crcHandOver();
   writer.metadata(walMetadata(file.storeId));
   writer.snapshot({ index: 0, term: 0, confState: undefined });
-  const { segmentBytes } = limits;
-  const supply = new SegmentSupply({ directory, path: walFolder, segmentBytes });
-  const first = await supply.take({ sequence: 0, index: 0 }, writer.take());
-  await first.close();
+  await replaceFile(directory, walFolder, segmentFile({ sequence: 0, index: 0 }), writer.take());
   if (replaced === undefined)
     await replaceFile(directory, "", storeFileName, encodeStoreFile(file));
   return file;

@@ -26,21 +26,22 @@ export const sectorBytes = 512;
 
 export interface SegmentName {
   readonly sequence: number;
-  /** Of the first entry expected in it; 0 in the very first. */
-  readonly index: Index;
+  /** Of the first entry expected in it; 0 in the very first. Undefined where the name was given before that was known. */
+  readonly index: Index | undefined;
 }
 
-/** `0000000000000001-000000000000002a.wal` */
+/** `0000000000000001-000000000000002a.wal`, as etcd has it; `0000000000000001.wal` where the name was given ahead of time. */
 export function segmentFile({ sequence, index }: SegmentName): string {
-  return `${hex16(sequence)}-${hex16(index)}.wal`;
+  return index === undefined ? `${hex16(sequence)}.wal` : `${hex16(sequence)}-${hex16(index)}.wal`;
 }
 
 /** Undefined for the name of anything else. */
 export function parseSegmentFile(file: string): SegmentName | undefined {
-  const match = /^([0-9a-f]{16})-([0-9a-f]{16})\.wal$/.exec(file);
+  const match = /^([0-9a-f]{16})(?:-([0-9a-f]{16}))?\.wal$/.exec(file);
   if (match === null) return undefined;
-  const [sequence, index] = [parseInt(match[1] ?? "", 16), parseInt(match[2] ?? "", 16)];
-  return Number.isSafeInteger(sequence) && Number.isSafeInteger(index)
+  const sequence = parseInt(match[1] ?? "", 16);
+  const index = match[2] === undefined ? undefined : parseInt(match[2], 16);
+  return Number.isSafeInteger(sequence) && Number.isSafeInteger(index ?? 0)
     ? { sequence, index }
     : undefined;
 }

@@ -112,13 +112,8 @@ function makeDisk(current: Names, flushed: Names, plan: DiskPlan): MemoryDisk {
         };
         call("open", path, create, nothing);
       }
-      let name = path;
-      const moveTo = async (to: string): Promise<void> => {
-        await directory.rename(name, to);
-        name = to;
-      };
-      const onFile: FileCall = (kind, ...rest) => call(kind, name, ...rest);
-      return openFile(find(path), onFile, moveTo);
+      const onFile: FileCall = (kind, ...rest) => call(kind, path, ...rest);
+      return openFile(find(path), onFile);
     },
     async rename(from, to) {
       const move = (): void => {
@@ -209,7 +204,7 @@ type Call = (
 /** A call of a file, whatever its name is by then. */
 type FileCall = (kind: DiskCall, whole: () => void, half: () => void, drop?: () => void) => void;
 
-function openFile(inode: Inode, call: FileCall, moveTo: DirectoryFile["moveTo"]): DirectoryFile {
+function openFile(inode: Inode, call: FileCall): DirectoryFile {
   const put = (at: number, bytes: Uint8Array): void => {
     const end = at + bytes.length;
     if (end > inode.current.length) inode.current = resized(inode.current, end);
@@ -257,7 +252,6 @@ function openFile(inode: Inode, call: FileCall, moveTo: DirectoryFile["moveTo"])
       };
       call("sync", flush, () => {}, drop);
     },
-    moveTo,
     async close() {},
   };
   return file;

@@ -119,9 +119,7 @@ export class SimFiles extends SimMedium {
   }
 
   #file(process: SimProcess, path: string, inner: DirectoryFile): DirectoryFile {
-    const call = <T>(kind: DiskCall, run: () => Promise<T>): Promise<T> =>
-      this.#call(process, kind, run);
-    let name = path;
+    const isLog = path.endsWith(".wal");
     const file: DirectoryFile = {
       ...inner,
       write: (at, bytes) =>
@@ -132,11 +130,7 @@ export class SimFiles extends SimMedium {
           () => inner.write(at, bytes.subarray(0, bytes.length >> 1)),
         ),
       truncate: (size) => this.#call(process, "truncate", () => inner.truncate(size)),
-      sync: () => this.#call(process, "sync", () => this.#sync(inner, name.endsWith(".wal"))),
-      async moveTo(to) {
-        await call("rename", () => inner.moveTo(to));
-        name = to;
-      },
+      sync: () => this.#call(process, "sync", () => this.#sync(inner, isLog)),
       async append(at, bytes, zeros = 0) {
         await file.write(at, bytes);
         if (zeros > 0) await file.write(at + bytes.length, zeroBytes(zeros));

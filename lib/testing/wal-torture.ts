@@ -46,6 +46,8 @@ export interface TortureOptions {
   /** Writes of the scripted life. */
   readonly writes: number;
   readonly seed: number;
+  /** As on a disk where renaming is slow: segments are made ahead under their own names. */
+  readonly slowRename?: boolean;
   /** About how many bytes of the last two records are damaged two at a time; default 150. */
   readonly pairedBytes?: number;
 }
@@ -56,7 +58,8 @@ export function newCounts(): TortureCounts {
 
 const limitsOf = ({ segmentBytes }: TortureOptions) => ({ segmentBytes, segmentsKept: 3 });
 async function openOn(disk: MemoryDisk, options: TortureOptions): Promise<OpenedStore> {
-  return await openWalStore(disk.directory, limitsOf(options), {
+  const { slowRename = false } = options;
+  return await openWalStore({ ...disk.directory, slowRename }, limitsOf(options), {
     randomBytes: (length) => new Uint8Array(length).fill(7),
     trailingEntries: 3,
   });

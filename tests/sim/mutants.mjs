@@ -642,8 +642,8 @@ export const mutants = [
     id: "58",
     what: "the folder is not flushed after a rename",
     file: "lib/storage/segment-supply.ts",
-    find: "    this.spare = undefined;\n    await directory.sync(path);",
-    replace: "    this.spare = undefined;",
+    find: "    await directory.rename(spareFile(this.place, sequence), own);\n    await directory.sync(path);",
+    replace: "    await directory.rename(spareFile(this.place, sequence), own);",
     by: "torture",
   },
   {
@@ -667,9 +667,16 @@ export const mutants = [
     id: "61",
     what: "a segment gets its final name before it is whole",
     file: "lib/storage/segment-supply.ts",
-    find: "await file.append(0, header);\n    await file.moveTo(joinPath(path, segmentFile(segment)));",
+    find: "    const file = await spare.made;\n",
     replace:
-      "await file.moveTo(joinPath(path, segmentFile(segment)));\n    await file.append(0, header);",
+      "    const early = joinPath(path, segmentFile(segment));\n    if (directory.slowRename !== true) await directory.rename(spareFile(this.place, sequence), early);\n    const file = await spare.made;\n",
+    also: [
+      {
+        file: "lib/storage/segment-supply.ts",
+        find: "    await directory.rename(spareFile(this.place, sequence), own);\n",
+        replace: "",
+      },
+    ],
     by: "torture",
   },
   {

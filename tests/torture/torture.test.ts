@@ -42,6 +42,7 @@ const clean = { lost: 0, silent: 0 };
 
 describe("the log, tortured on a disk in memory", () => {
   const options = { segmentBytes: 700, writes: 9, seed: 5, pairedBytes: 30 };
+  const slow = { ...options, slowRename: true };
 
   const rows: [name: string, run: (counts: TortureCounts) => Promise<void>, atLeast: number][] = [
     ["damaged everywhere, all of it flushed", (c) => tortureByDamage(options, true, c), 10_000],
@@ -61,6 +62,13 @@ describe("the log, tortured on a disk in memory", () => {
       500,
     ],
     ["damaged beside the log", (c) => tortureBesideTheLog(options, c), 1_000],
+    ["renaming is slow, damaged everywhere", (c) => tortureByDamage(slow, true, c), 10_000],
+    ["renaming is slow, damaged without a mark", (c) => tortureByDamage(slow, false, c), 10_000],
+    [
+      "renaming is slow, ended and failing at every call",
+      (c) => tortureByFaults(slow, ["before", "within", "after", "EIO", "short", "fsync"], c),
+      500,
+    ],
   ];
   test.each(rows)(
     "%s: nothing is lost, nothing is silent",

@@ -10,16 +10,11 @@ import {
 export async function run({ writes = "30", segment = "1500", seed = "1" }) {
   const options = { segmentBytes: Number(segment), writes: Number(writes), seed: Number(seed) };
   const all = newCounts();
-  /** @type {[string, (counts: import("../../dist/testing/wal-torture.js").TortureCounts) => Promise<void>][]} */
   const parts = [
-    ["damage, all of it flushed", (counts) => tortureByDamage(options, true, counts)],
-    ["damage, no synced mark", (counts) => tortureByDamage(options, false, counts)],
-    ["damage beside the log", (counts) => tortureBesideTheLog(options, counts)],
-    ["crash points", (counts) => tortureByFaults(options, ["before", "within", "after"], counts)],
-    ["failing calls: EIO", (counts) => tortureByFaults(options, ["EIO"], counts)],
-    ["failing calls: ENOSPC", (counts) => tortureByFaults(options, ["ENOSPC"], counts)],
-    ["short writes", (counts) => tortureByFaults(options, ["short"], counts)],
-    ["failing fsyncs", (counts) => tortureByFaults(options, ["fsync"], counts)],
+    ...partsOf(options).map(([name, part]) => /** @type {const} */ ([`files, ${name}`, part])),
+    ...partsOf({ ...options, slowRename: true }).map(
+      ([name, part]) => /** @type {const} */ ([`private files, ${name}`, part]),
+    ),
   ];
   for (const [name, part] of parts) {
     const counts = newCounts();
@@ -37,4 +32,21 @@ export async function run({ writes = "30", segment = "1500", seed = "1" }) {
     all.findings.push(...findings);
   }
   return { ...all, wiped: 0 };
+}
+
+/**
+ * @param {import("../../dist/testing/wal-torture.js").TortureOptions} options
+ * @returns {[string, (counts: import("../../dist/testing/wal-torture.js").TortureCounts) => Promise<void>][]}
+ */
+function partsOf(options) {
+  return [
+    ["damage, all of it flushed", (counts) => tortureByDamage(options, true, counts)],
+    ["damage, no synced mark", (counts) => tortureByDamage(options, false, counts)],
+    ["damage beside the log", (counts) => tortureBesideTheLog(options, counts)],
+    ["crash points", (counts) => tortureByFaults(options, ["before", "within", "after"], counts)],
+    ["failing calls: EIO", (counts) => tortureByFaults(options, ["EIO"], counts)],
+    ["failing calls: ENOSPC", (counts) => tortureByFaults(options, ["ENOSPC"], counts)],
+    ["short writes", (counts) => tortureByFaults(options, ["short"], counts)],
+    ["failing fsyncs", (counts) => tortureByFaults(options, ["fsync"], counts)],
+  ];
 }
