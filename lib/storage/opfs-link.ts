@@ -30,6 +30,9 @@ export async function deleteRemotely(name: string, worker: Worker): Promise<void
   }
 }
 
+/** Memory above this size is let go. */
+const keptBytes = 1024 * 1024;
+
 interface Link {
   /** @param given  buffers that are the worker's from then on */
   ask<T>(call: OpfsCall, given?: readonly ArrayBuffer[]): Promise<T>;
@@ -64,7 +67,7 @@ function createLink(name: string, worker: Worker): Link {
     waiting.delete(id);
     if ("error" in data) asked?.failed(revived(data.error));
     else {
-      spare = data.spent ?? spare;
+      if (data.spent !== undefined && data.spent.byteLength <= keptBytes) spare = data.spent;
       asked?.done(data.value);
     }
   };
@@ -104,7 +107,7 @@ function createLink(name: string, worker: Worker): Link {
     },
     end() {
       listeners.length = 0;
-      lost ??= new LogboomError("CLOSED", `store ${name} is closed`);
+      lose(new LogboomError("CLOSED", `store ${name} is closed`));
       worker.terminate();
     },
   };
