@@ -56,6 +56,7 @@ export const mustHappen: readonly string[] = [
   "store rolled back",
   "store rolled back under a witness",
   "store wiped",
+  "the elder of two was not heard",
   "two leaders in different terms",
 ];
 /** Seeds from which on a batch must have met all of them. */

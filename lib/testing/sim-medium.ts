@@ -6,6 +6,7 @@
  *
  * Not here: the files (sim-files.ts), the database (sim-database.ts), what may be lost at all (atlas.ts).
  */
+import type { ErrorCode } from "../base/errors.js";
 import type { Random } from "../base/random.js";
 import type { Index } from "../core/types.js";
 import type { Acknowledged, OpenedStore, StoreOpenOptions } from "../storage/storage.js";
@@ -105,4 +106,26 @@ export abstract class SimMedium implements SimStorage {
     this.failNext = false;
     this.failing = false;
   }
+}
+
+export function isDamage(code: ErrorCode | undefined): boolean {
+  return code === "STORAGE_FAILED" || code === "DECODE";
+}
+
+/**
+ * Why a node that stopped by `code` gives its store up; undefined where nothing that was done to the store explains it.
+ *
+ * @param wentBack  it was known to lack what it had acknowledged
+ */
+export function whyGivenUp(
+  code: ErrorCode | undefined,
+  { rotten, suspect, replaced }: SimMedium,
+  wentBack: boolean,
+): string | undefined {
+  if (isDamage(code) && (rotten || suspect !== undefined))
+    return `damage was found: ${suspect ?? "bit rot"}`;
+  if (code !== "STORE_WENT_BACK") return undefined;
+  if (rotten) return "what had rotted was found to be gone";
+  if (replaced) return "an older store was refused";
+  return wentBack ? "a node found that its store went back" : undefined;
 }

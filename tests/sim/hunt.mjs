@@ -8,9 +8,9 @@ const [how = "", dir = "", seeds = "0"] = process.argv.slice(2);
 const load = (/** @type {string} */ name) => import(pathToFileURL(join(dir, "testing", name)).href);
 
 async function bySimulator() {
-  const { simulate } = await load("simulator.js");
+  const { simulateAll } = await load("simulator.js");
   for (let seed = 1; seed <= Number(seeds); seed++) {
-    const { violation } = simulate({ seed });
+    const { violation } = await simulateAll({ seed });
     if (violation === undefined) continue;
     const { invariant, message } = violation;
     const own = invariant === "assertion" || invariant === "exception";
