@@ -65,6 +65,7 @@ export const enoughSeeds = 200;
 /** What happens in one seed of a few hundred: what a batch of 2,000 must have met as well. */
 export const happensRarely: readonly string[] = [
   "a node found that its store went back",
+  "a store went back behind its boot",
   "a store went back, unnoticed, by a flush that lied",
   "a store went back, unnoticed, by an older copy",
   "the first of two owners was refused",

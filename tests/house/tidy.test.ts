@@ -54,7 +54,6 @@ const linesMax = 400;
 const testLinesMax = 800;
 const longerFiles: Readonly<Record<string, string>> = {
   "lib/testing/conformance/storage.ts": "a list of cases, each on its own",
-  "lib/testing/sim-node.ts": "one node's whole loop: reading it in one piece is the point",
 };
 
 /** Tests that only some machines can run; they say so by `test.skip(condition, reason)`. */
