@@ -22,7 +22,12 @@ const chunk = 20;
 function load(dist) {
   const from = (/** @type {string} */ name) =>
     import(pathToFileURL(join(dist, "testing", name)).href);
-  return Promise.all([from("batch.js"), from("shrink.js"), from("simulator.js")]);
+  return Promise.all([
+    from("batch.js"),
+    from("corpus.js"),
+    from("shrink.js"),
+    from("simulator.js"),
+  ]);
 }
 
 async function work() {
@@ -85,16 +90,19 @@ async function main() {
   const { seeds, seed, workers, shrink, dist: given } = readArguments();
   if (given === "") await build(["code"]);
   const dist = given === "" ? join(root, "dist") : given;
-  const [{ emptyBatch, neverHappened }, shrinking, { simulateAll }] = await load(dist);
-  let violations = await runCorpus(shrinking);
+  const [{ emptyBatch, neverHappened }, cases, { shrink: shorten }, { simulateAll }] =
+    await load(dist);
+  process.env.NODE_ENV = "production";
+  let violations = await runCorpus(cases);
   const total = emptyBatch();
   const began = performance.now();
   const failures = await runAll({ seeds, seed, workers, dist }, total);
   const seconds = (performance.now() - began) / 1000;
   for (const { text } of failures) console.log(text);
   violations += failures.length;
-  process.env.NODE_ENV = "production";
-  if (shrink) for (const failure of failures) await keep(failure, simulateAll, shrinking);
+  if (shrink) {
+    for (const failure of failures) await keep(failure, { ...cases, shorten, simulateAll });
+  }
   const missing = neverHappened(total);
   for (const what of missing) console.log(`never happened in ${seeds} seeds: ${what}`);
   violations += missing.length;
@@ -110,16 +118,16 @@ async function main() {
   if (violations > 0) process.exitCode = 1;
 }
 
-/** @param {any} shrinking */
-async function runCorpus({ replay }) {
+/** @param {any} cases */
+async function runCorpus({ replayAll, readCase }) {
   let failed = 0;
   for (const file of readdirSync(corpus)
     .filter((name) => name.endsWith(".json"))
     .sort()) {
-    const result = await replay(JSON.parse(readFileSync(join(corpus, file), "utf8")));
-    if (result.violation === undefined) continue;
+    const [failure] = await replayAll(readCase(readFileSync(join(corpus, file), "utf8")));
+    if (failure === undefined) continue;
     failed++;
-    console.log(`${file}\n${report(result, "npm run sim -- --seeds 0").text}`);
+    console.log(`${file}\n${report(failure, "npm run sim -- --seeds 0").text}`);
   }
   return failed;
 }
@@ -163,19 +171,16 @@ async function runAll({ seeds, seed, workers, dist }, total) {
   return failures.sort((a, b) => a.seed - b.seed);
 }
 
-/** @param {{ seed: number }} failure @param {(input: any) => Promise<any>} simulateAll @param {any} shrinking */
-async function keep({ seed }, simulateAll, { shrink }) {
+/** @param {{ seed: number }} failure @param {any} parts */
+async function keep({ seed }, { simulateAll, shorten, writeCase }) {
   const failing = await simulateAll({ seed });
   if (failing.violation === undefined) return;
-  const script = await shrink(failing, { seed });
-  const { environment } = failing.options;
-  const { invariant, message } = failing.violation;
+  const script = await shorten(failing, { seed });
+  const { options } = failing;
+  const { invariant, message: found } = failing.violation;
   const name = createHash("sha256").update(JSON.stringify(script)).digest("hex").slice(0, 8);
   const file = join(corpus, `${invariant}-${name}.json`);
-  writeFileSync(
-    file,
-    `${JSON.stringify({ seed, environment, invariant, found: message, script }, null, 2)}\n`,
-  );
+  writeFileSync(file, writeCase({ seed, invariant, found, options, script }));
   console.log(`${failing.script.length} lines shortened to ${script.length}: ${file}`);
 }
 

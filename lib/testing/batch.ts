@@ -49,7 +49,7 @@ export const mustHappen: readonly string[] = [
   "message of an earlier life delivered",
   "message repeated",
   "recovered",
-  "snapshot installed over a log",
+  "snapshot installed over a shorter log",
   "snapshot installed over nothing",
   "store cloned",
   "store opened twice",

@@ -106,6 +106,10 @@ export class Ledger {
     if (entry.type === "EntryNormal") return;
     const before = this.latestConf;
     const conf = afterChange(before, decodeConfChange(entry));
+    const left = before.votersOutgoing.length > 0 && conf.votersOutgoing.length === 0;
+    const entered = this.termAt(this.#confAt.at(-1)?.index ?? 0);
+    if (left && before.autoLeave && entered !== entry.term)
+      this.note("a later leader left a joint configuration by itself");
     this.#confAt.push({ index: entry.index, conf });
   }
 

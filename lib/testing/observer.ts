@@ -56,6 +56,11 @@ export class Observer {
   /** Stores that lack what they acknowledged, where enough others have it (atlas.ts): their nodes may find out, and stop. */
   readonly #wentBack = new Set<NodeId>();
 
+  /** Where each command took effect, by client and sequence. */
+  readonly #tookEffect = new Map<string, Index>();
+  /** The last node that lost a write in a crash, and when. */
+  #lostWrite: { readonly id: NodeId; readonly at: number } | undefined;
+
   constructor(ledger: Ledger, durable: (id: NodeId) => Image | undefined) {
     this.ledger = ledger;
     this.#durable = durable;
@@ -137,6 +142,27 @@ export class Observer {
     seen.last = log.lastIndex;
   }
 
+  /** Its process is about to end. @param writes  a write is under way */
+  crashing(node: ObservedNode, writes: boolean): void {
+    if (node.core === undefined) return;
+    const { role, term, vote } = raftOf(node.core);
+    const { hardState } = node.disk.flushed;
+    if (writes && role === "leader") this.sometimes("leader crashed between append and sync");
+    const known = hardState.term === term && hardState.vote === vote;
+    if (writes && !known && vote !== 0 && vote !== node.id)
+      this.sometimes("a vote was granted and lost");
+  }
+
+  /** A crash has taken away what was being written. */
+  lostWrite({ id }: ObservedNode): void {
+    this.sometimes("crash lost a write under way");
+    const { now: at } = this.ledger.clock;
+    const before = this.#lostWrite;
+    if (before !== undefined && before.at === at && before.id !== id)
+      this.sometimes("two nodes lost writes at once");
+    this.#lostWrite = { id, at };
+  }
+
   #elected(eye: Eye): void {
     const { ledger } = this;
     eye.exactly = counts.countsExactly(eye.raft);
@@ -196,7 +222,10 @@ export class Observer {
     const eye = this.#eye(node);
     const { handedTerms } = eye;
     upkeep.takesBack(this.ledger, node.id, write);
-    if (write.snapshot !== undefined) eye.handed = write.snapshot.metadata.index;
+    if (write.snapshot !== undefined) {
+      this.#installs(eye, write.snapshot.metadata);
+      eye.handed = write.snapshot.metadata.index;
+    }
     const first = write.entries[0];
     if (first === undefined) {
       if (write.snapshot !== undefined) handedTerms.clear();
@@ -211,6 +240,14 @@ export class Observer {
     for (let index = first.index; index <= eye.handed; index++) handedTerms.delete(index);
     for (const { index, term } of write.entries) handedTerms.set(index, term);
     eye.handed = first.index + write.entries.length - 1;
+  }
+
+  #installs({ handed, handedTerms }: Eye, { index, term }: SnapshotMetadata): void {
+    const own = handedTerms.get(index);
+    if (handed === 0) this.sometimes("snapshot installed over nothing");
+    else if (handed < index) this.sometimes("snapshot installed over a shorter log");
+    else if (own === term) this.sometimes("snapshot installed over a log that matches");
+    else if (own !== undefined) this.sometimes("snapshot installed over a log that conflicts");
   }
 
   applying(node: ObservedNode, entry: Entry): void {
@@ -228,10 +265,23 @@ export class Observer {
       return;
     }
     const { kind } = outcome;
-    if ((kind === "done" || kind === "rejected") && outcome.repeated)
-      this.sometimes("a repeated command was met");
+    if (kind === "done" || kind === "rejected") this.#tookPlace(outcome, index);
     check.equalStates(this.ledger, "outcomes", node.id, index, hashValue(withoutCause(outcome)));
     if (index % stateEvery === 0) this.#hashState(node);
+  }
+
+  #tookPlace(
+    { client, sequence, repeated }: Exclude<Applied, { kind: "malformed" }>,
+    index: Index,
+  ): void {
+    const name = `${client}/${sequence}`;
+    if (!repeated) this.#tookEffect.set(name, index);
+    else {
+      this.sometimes("a repeated command was met");
+      const first = this.#tookEffect.get(name);
+      if (first !== undefined && this.ledger.termAt(first) !== this.ledger.termAt(index))
+        this.sometimes("a command was repeated under a later leader");
+    }
   }
 
   /** I20, at the caller: what was answered is what the replicas made of that entry, and the entry was this command. */
@@ -255,9 +305,6 @@ export class Observer {
   installing(node: ObservedNode, metadata: SnapshotMetadata): void {
     upkeep.installMovesForward(node.id, node.applied, metadata);
     upkeep.snapshotIsTrue(this.ledger, node.id, metadata, metadata.index);
-    this.sometimes(
-      node.applied === 0 ? "snapshot installed over nothing" : "snapshot installed over a log",
-    );
   }
 
   snapshotMade(node: ObservedNode, metadata: SnapshotMetadata): void {

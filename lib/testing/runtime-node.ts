@@ -128,8 +128,9 @@ export class RuntimeNode implements SimPeer {
   crash(survives: number): void {
     if (!this.running) return;
     const { medium } = this;
-    if (this.leads && medium.underWay.size > 0)
-      this.#observer.sometimes("leader crashed between append and sync");
+    const writes = medium.underWay.size > 0;
+    this.#observer.crashing(this, writes);
+    if (writes && survives === 0) this.#observer.lostWrite(this);
     this.#world.log(this, "crash");
     this.#world.links.linked(this.id, false);
     this.#letGo();

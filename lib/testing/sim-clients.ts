@@ -28,6 +28,8 @@ interface PendingRead {
   readonly read: ReadOf;
   node: SimPeer;
   life: number;
+  /** Of the node when it was asked. */
+  term: Term;
   /** Known once the leader has confirmed it. */
   index: Index | undefined;
 }
@@ -181,7 +183,8 @@ export class SimClients {
       index: 0,
       state: undefined,
     };
-    this.#reads.set(number, { owner, read, node, life: node.life, index: undefined });
+    const { life, term } = node;
+    this.#reads.set(number, { owner, read, node, life, term, index: undefined });
     if (!node.readIndex(contextOf(number))) this.#reads.delete(number);
     // What is not answered has no effect: it is asked again under a new context, or dropped, which is the same here.
     this.#world.after(3_000, () => this.#reads.delete(number));
@@ -201,7 +204,7 @@ export class SimClients {
   /** Serves what may be served: confirmed, and applied here. */
   serve(node: SimPeer): void {
     if (this.#reads.size === 0) return;
-    for (const [number, { index, read, life, node: at }] of this.#reads) {
+    for (const [number, { index, read, life, term, node: at }] of this.#reads) {
       if (at !== node || index === undefined) continue;
       if (life !== node.life) {
         this.#reads.delete(number);
@@ -215,6 +218,7 @@ export class SimClients {
       readIsFresh(node.id, node.applied, read.floor);
       this.#acknowledged = Math.max(this.#acknowledged, node.applied);
       this.#world.sometimes("a linearizable read was served");
+      if (node.term > term) this.#world.sometimes("a read outlived a leader");
     }
   }
 }

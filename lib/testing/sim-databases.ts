@@ -118,6 +118,7 @@ export class SimDatabases extends SimMedium {
       this.failNext = false;
       this.failing = true;
       const name = random.below(2) === 0 ? "QuotaExceededError" : "UnknownError";
+      this.options.sometimes(`database says ${name}`);
       process.after(ms, () => settle(new DOMException("as the browser says it", name)));
       return;
     }

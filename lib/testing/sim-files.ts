@@ -99,6 +99,7 @@ export class SimFiles extends SimMedium {
     if (chance(this.options.random, 0.5)) await half();
     await new Promise<void>((resolve) => process.after(1, resolve));
     const code = this.options.random.below(2) === 0 ? "EIO" : "ENOSPC";
+    this.options.sometimes(`disk says ${code}`);
     throw Object.assign(new Error(`${code}: as the system says it`), { code });
   }
 

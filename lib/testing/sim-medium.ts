@@ -127,5 +127,7 @@ export function whyGivenUp(
   if (code !== "STORE_WENT_BACK") return undefined;
   if (rotten) return "what had rotted was found to be gone";
   if (replaced) return "an older store was refused";
+  // What the flush covered may be the boot counter alone, which only who knows better misses.
+  if (suspect !== undefined) return "what a lie had covered was missed";
   return wentBack ? "a node found that its store went back" : undefined;
 }

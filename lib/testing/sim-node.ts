@@ -150,13 +150,12 @@ export class SimNode implements SimPeer {
   /** The process ends without a word. */
   crash(survives: number): void {
     if (!this.running) return;
-    if (this.leads && this.disk.busy)
-      this.observer.sometimes("leader crashed between append and sync");
+    this.observer.crashing(this, this.disk.busy);
     this.#world.log(this, "crash");
     this.core = undefined;
     this.life++;
     const lost = this.disk.crash(this.#diskRandom, survives);
-    if (lost) this.observer.sometimes("crash lost a write under way");
+    if (lost) this.observer.lostWrite(this);
   }
 
   thaw(): void {

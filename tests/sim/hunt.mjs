@@ -1,15 +1,19 @@
-/** Hunts one planted bug, in a copy of the compiled code: `node tests/sim/hunt.mjs sim|explorer|torture DIR SEEDS`. Used by .ci/mutants.mjs. */
+/**
+ * Hunts one planted bug, in a copy of the compiled code: `node tests/sim/hunt.mjs sim|explorer|torture DIR SEEDS`, or
+ * `… corpus DIR FILE` by one script of the corpus. Used by .ci/mutants.mjs and corpus.test.ts.
+ */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { scopes } from "./scopes.mjs";
 
 process.env.NODE_ENV = "production";
-const [how = "", dir = "", seeds = "0"] = process.argv.slice(2);
+const [how = "", dir = "", what = "0"] = process.argv.slice(2);
 const load = (/** @type {string} */ name) => import(pathToFileURL(join(dir, "testing", name)).href);
 
 async function bySimulator() {
   const { simulateAll } = await load("simulator.js");
-  for (let seed = 1; seed <= Number(seeds); seed++) {
+  for (let seed = 1; seed <= Number(what); seed++) {
     const { violation } = await simulateAll({ seed });
     if (violation === undefined) continue;
     const { invariant, message } = violation;
@@ -17,6 +21,17 @@ async function bySimulator() {
     return `${own ? message.split("\n")[0] : invariant}\t${seed}`;
   }
   return undefined;
+}
+
+/** Every run of the script that breaks what it once broke counts. */
+async function byCorpus() {
+  const { readCase, replayAll } = await load("corpus.js");
+  const one = readCase(readFileSync(what, "utf8"));
+  const failures = await replayAll(one);
+  const same = failures.filter(
+    (/** @type {any} */ { violation }) => violation.invariant === one.invariant,
+  );
+  return same.length > 0 ? `${one.invariant}\t${same.length}` : undefined;
 }
 
 async function byTorture() {
@@ -55,6 +70,7 @@ async function byExplorer() {
 
 const hunts = new Map([
   ["sim", bySimulator],
+  ["corpus", byCorpus],
   ["explorer", byExplorer],
   ["torture", byTorture],
 ]);
