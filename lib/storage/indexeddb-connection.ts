@@ -1,6 +1,8 @@
 /** An opened database as the log and the snapshots see it: transactions that are ours, or break. */
+import { type IDBPDatabase, unwrap } from "idb";
+import { isLogboomError, type LogboomError } from "../base/errors.js";
 import type { StoreName } from "./indexeddb-records.js";
-import type { Lifeline } from "./lifeline.js";
+import { type Lifeline, storageFailed, takenOver } from "./lifeline.js";
 import type { LogRecord } from "./log-record.js";
 import type { StoreIdentity } from "./storage.js";
 
@@ -46,4 +48,128 @@ export interface Connection {
   write<T>(names: readonly StoreName[], run: (stores: Stores) => Promise<T>): Promise<T>;
   read<T>(names: readonly StoreName[], run: (stores: Stores) => Promise<T>): Promise<T>;
   close(): void;
+}
+
+/** The transactions of whoever opened it in boot `boot`. The first that fails breaks the lifeline and closes the database. */
+export function transactions(
+  database: IDBPDatabase<unknown>,
+  name: string,
+  lifeline: Lifeline,
+  boot: number,
+): Pick<Connection, "addRecords" | "write" | "read"> {
+  const failed = (what: string, error: unknown): LogboomError => {
+    const known = isLogboomError(error) ? error : storageFailed(`store ${name}: ${what}`, error);
+    if (known.code === "BAD_INPUT") return known;
+    lifeline.fail(known);
+    database.close();
+    return known;
+  };
+
+  const write = async <T>(
+    names: readonly StoreName[],
+    run: (stores: Stores) => Promise<T>,
+  ): Promise<T> => {
+    const scope: StoreName[] = ["state", ...names.filter((one) => one !== "state")];
+    const transaction = database.transaction(scope, "readwrite", { durability: "strict" });
+    const done = transaction.done;
+    // Whoever is first to fail is reported; the others must not count as unhandled.
+    void quiet(done);
+    try {
+      const stores = quietStores(transaction as unknown as Stores);
+      const owner = stores.objectStore("state").get("boot");
+      const result = quiet(run(stores));
+      if ((await owner) !== boot) throw takenOver(name);
+      const value = await result;
+      transaction.commit();
+      await done;
+      return value;
+    } catch (error) {
+      abort(transaction);
+      throw error;
+    }
+  };
+
+  return {
+    async addRecords(number, encode) {
+      lifeline.check();
+      try {
+        await lifeline.guard(addRecords(unwrap(database), name, number, encode));
+      } catch (error) {
+        throw failed("a write to the log failed", error);
+      }
+    },
+    async write(names, run) {
+      lifeline.check();
+      try {
+        return await lifeline.guard(write(names, run));
+      } catch (error) {
+        throw failed("a transaction failed", error);
+      }
+    },
+    async read(names, run) {
+      lifeline.check();
+      try {
+        const transaction = database.transaction([...names], "readonly");
+        void quiet(transaction.done);
+        return await lifeline.guard(run(quietStores(transaction as unknown as Stores)));
+      } catch (error) {
+        throw failed("a reading transaction failed", error);
+      }
+    },
+  };
+}
+
+/** By the bare interface: this is the hot path, and needs no promise for each request. */
+function addRecords(
+  database: IDBDatabase,
+  name: string,
+  number: number,
+  encode: () => readonly Uint8Array[],
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const transaction = database.transaction(["log"], "readwrite", { durability: "strict" });
+    transaction.oncomplete = () => resolve();
+    transaction.onabort = () => {
+      const { error } = transaction;
+      reject(error?.name === "ConstraintError" ? takenOver(name) : error);
+    };
+    const log = transaction.objectStore("log");
+    try {
+      for (const [n, record] of encode().entries()) log.add(record, number + n);
+      transaction.commit();
+    } catch (error) {
+      abort(transaction);
+      reject(error);
+    }
+  });
+}
+
+/** A rejection that somebody else reports: an abort rejects every request of its transaction. */
+export function quiet<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}
+
+function quietStores(stores: Stores): Stores {
+  return {
+    objectStore(name) {
+      const store = stores.objectStore(name);
+      return {
+        get: (key) => quiet(store.get(key)),
+        put: (value, key) => quiet(store.put(value, key)),
+        add: (value, key) => quiet(store.add(value, key)),
+        delete: (key) => quiet(store.delete(key)),
+        getAll: (range, count) => quiet(store.getAll(range, count)),
+        getAllKeys: (range, count) => quiet(store.getAllKeys(range, count)),
+      };
+    },
+  };
+}
+
+function abort(transaction: { abort(): void }): void {
+  try {
+    transaction.abort();
+  } catch {
+    // It has ended already: there is nothing left to undo.
+  }
 }

@@ -1,12 +1,14 @@
 /**
  * Snapshots in IndexedDB: bodies in chunks, so that none is ever whole in memory, and a record that makes them exist.
  *
- * Chunks are written first, each few in a strict transaction of their own; the record comes last. Chunks without a record are
- * what a crash left and are deleted at the next opening, as are bodies that nobody named (storage.ts).
+ * Chunks are written first, each few in a strict transaction of their own; the record comes last. A body that goes loses its record
+ * first, and its chunks once nobody reads them. Chunks without a record that a crash leaves are deleted at the next opening, as are
+ * bodies that nobody named (storage.ts).
  */
 import { concatBytes } from "../base/bytes.js";
 import { LogboomError } from "../base/errors.js";
 import type { SnapshotMetadata } from "../core/types.js";
+import { BodyReaders } from "./body-readers.js";
 import type { Connection, Stores } from "./indexeddb-connection.js";
 import {
   chunkRecord,
@@ -44,6 +46,7 @@ export interface IndexedDbSnapshots {
 /** Reads the records and removes what earlier lives left unfinished. */
 export async function openSnapshots(connection: Connection): Promise<IndexedDbSnapshots> {
   const { boot } = connection.identity;
+  const readers = new BodyReaders();
   let stored = await readRecords(connection);
   let counter = 0;
   const nextId = (): SnapshotId => [boot, counter++];
@@ -52,8 +55,17 @@ export async function openSnapshots(connection: Connection): Promise<IndexedDbSn
   const put = async (stores: Stores, { id, ...record }: Stored): Promise<void> => {
     await stores.objectStore("snapshots").put(record, [...id]);
   };
+  const forget = (gone: Stored): void => {
+    stored = stored.filter((one) => one !== gone);
+    // Nobody waits for it. Where it fails it has broken the lifeline, and what is left goes at the next opening.
+    const sweep = (): Promise<void> =>
+      connection.write(["chunks"], (stores) => eraseChunks(stores, gone.id)).catch(() => {});
+    if (!readers.afterwards(String(gone.id), sweep)) void sweep();
+  };
   const remember = (added: Stored): void => {
-    const others = stored.filter((one) => !sameSnapshot(one.metadata, added.metadata));
+    const before = find(added.metadata);
+    if (before !== undefined && String(before.id) !== String(added.id)) forget(before);
+    const others = stored.filter((one) => one !== before);
     stored = [...others, added].sort((a, b) => newestFirst(a.metadata, b.metadata));
   };
   /** A body that takes another's place: the older one goes, but what was named stays so. */
@@ -61,7 +73,7 @@ export async function openSnapshots(connection: Connection): Promise<IndexedDbSn
     await turn(stores);
     const before = find(added.metadata);
     const kept = { ...added, named: added.named || before?.named === true };
-    if (before !== undefined) await erase(stores, before.id);
+    if (before !== undefined) await eraseRecord(stores, before.id);
     await put(stores, kept);
     return kept;
   };
@@ -82,7 +94,7 @@ export async function openSnapshots(connection: Connection): Promise<IndexedDbSn
         connection.lifeline.check();
         const found = find(metadata);
         if (found === undefined) throw noSnapshot(metadata);
-        yield* readChunks(connection, found);
+        yield* readers.read(String(found.id), readChunks(connection, found));
       },
       async list() {
         connection.lifeline.check();
@@ -94,8 +106,8 @@ export async function openSnapshots(connection: Connection): Promise<IndexedDbSn
         if (found === undefined) return;
         const named = stored.filter((one) => one.named).map((one) => one.metadata);
         checkDroppable(opened.shape(), named, metadata);
-        await connection.write(["snapshots", "chunks"], (stores) => erase(stores, found.id));
-        stored = stored.filter((one) => one !== found);
+        await connection.write(["snapshots"], (stores) => eraseRecord(stores, found.id));
+        forget(found);
       },
     },
     async newestUsable(least) {
@@ -262,11 +274,18 @@ async function firstDamage(connection: Connection, one: Stored): Promise<Error |
   return left === 0 ? undefined : new Error(`snapshot ${String(one.id)} lacks bytes`);
 }
 
-async function erase(stores: Stores, [boot, n]: SnapshotId): Promise<void> {
-  await Promise.all([
-    stores.objectStore("snapshots").delete([boot, n]),
-    stores.objectStore("chunks").delete(IDBKeyRange.bound([boot, n, 0], [boot, n, Infinity])),
-  ]);
+async function erase(stores: Stores, id: SnapshotId): Promise<void> {
+  await Promise.all([eraseRecord(stores, id), eraseChunks(stores, id)]);
+}
+
+async function eraseRecord(stores: Stores, id: SnapshotId): Promise<void> {
+  await stores.objectStore("snapshots").delete([...id]);
+}
+
+async function eraseChunks(stores: Stores, [boot, n]: SnapshotId): Promise<void> {
+  await stores
+    .objectStore("chunks")
+    .delete(IDBKeyRange.bound([boot, n, 0], [boot, n, Number.POSITIVE_INFINITY]));
 }
 
 function* pieces(bytes: Uint8Array): Generator<Uint8Array> {

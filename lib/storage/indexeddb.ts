@@ -1,7 +1,7 @@
 /**
  * IndexedDB: the browser's default store. One strict transaction per write, acknowledged in `oncomplete` alone.
  *
- * This file opens a database, takes it over and runs transactions; it is the only one that knows `idb`. What lies inside is
+ * This file opens a database and takes it over. Its transactions are `indexeddb-connection.ts`, what lies inside is
  * `indexeddb-records.ts`, the log `indexeddb-log.ts`, the bodies of snapshots `indexeddb-snapshots.ts`.
  *
  * Invariants: there is one writer. Whoever opens raises the boot counter and puts a record of its own where the former owner's next one
@@ -12,9 +12,9 @@
  *
  * Not here: which tab may open (Web Locks, room/slot.ts).
  */
-import { type IDBPDatabase, unwrap, wrap } from "idb";
+import { type IDBPDatabase, wrap } from "idb";
 import { isLogboomError, LogboomError } from "../base/errors.js";
-import type { Connection, Stores, Takeover } from "./indexeddb-connection.js";
+import { type Connection, quiet, type Takeover, transactions } from "./indexeddb-connection.js";
 import { openLog } from "./indexeddb-log.js";
 import {
   damaged,
@@ -23,17 +23,22 @@ import {
   readBoot,
   readIdentity,
   readRecord,
-  type StoreName,
   schemaVersion,
   storeNames,
 } from "./indexeddb-records.js";
 import { openSnapshots } from "./indexeddb-snapshots.js";
-import { createLifeline, type Lifeline, storageFailed, takenOver } from "./lifeline.js";
+import { createLifeline, storageFailed } from "./lifeline.js";
 import { encodeRecord, type LogRecord } from "./log-record.js";
 import { emptyShape, storedState } from "./log-shape.js";
 import { checkMeta, platformRandomBytes } from "./meta-limits.js";
 import { checkNotBelow } from "./not-below.js";
-import type { OpenedStore, StoreIdentity, StoreMeta, StoreOpenOptions } from "./storage.js";
+import type {
+  Acknowledged,
+  OpenedStore,
+  StoreIdentity,
+  StoreMeta,
+  StoreOpenOptions,
+} from "./storage.js";
 
 export interface IndexedDbOptions extends StoreOpenOptions {
   /** The database's name: one store per database. */
@@ -51,10 +56,6 @@ export interface IndexedDbOptions extends StoreOpenOptions {
 export async function openIndexedDbStore(options: IndexedDbOptions): Promise<OpenedStore> {
   const { connection, takeover } = await connect(options);
   try {
-    if (options.notBelow !== undefined) {
-      const { storeId, boot } = connection.identity;
-      checkNotBelow({ storeId, boot, state: storedState(takeover.record.shape) }, options.notBelow);
-    }
     const snapshots = await openSnapshots(connection);
     const log = openLog(connection, takeover, snapshots);
     return {
@@ -111,7 +112,7 @@ async function connect(
   database.addEventListener("close", lost("the browser closed its database"));
   database.addEventListener("versionchange", lost("another page deletes or upgrades its database"));
   try {
-    const { identity, strict, ...takeover } = await takeOver(database);
+    const { identity, strict, ...takeover } = await takeOver(database, options.notBelow);
     const run = transactions(database, name, lifeline, identity.boot);
     const close = (): void => {
       lifeline.close();
@@ -193,10 +194,12 @@ async function openDatabase(
 
 /**
  * Raises the boot counter, which is the owner's epoch too, and puts a record where the former owner's next one would go. That record stays for
- * good: the former owner may be a page that was frozen, and may wake at any time.
+ * good: the former owner may be a page that was frozen, and may wake at any time. What must not go back is looked at in the same transaction, so
+ * that a store which is refused, or whose opening is cut short, is as it was.
  */
 async function takeOver(
   database: IDBPDatabase<unknown>,
+  notBelow: Acknowledged | undefined,
 ): Promise<Takeover & { identity: StoreIdentity; strict: boolean }> {
   const transaction = database.transaction(["state", "log"], "readwrite", { durability: "strict" });
   const state = transaction.objectStore("state");
@@ -215,6 +218,9 @@ async function takeOver(
   const boot = before + 1;
   const number = ((newest?.key as number | undefined) ?? 0) + 1;
   const { from, shape } = last ?? { from: number, shape: emptyShape };
+  if (notBelow !== undefined) {
+    checkNotBelow({ storeId: ids.storeId, boot, state: storedState(shape) }, notBelow);
+  }
   const record: LogRecord = { takesOver: true, boot, from, shape, entries: [] };
   const requests = [state.put(boot, "boot"), log.add(encodeRecord(record), number)];
   await Promise.all([...requests, transaction.done]);
@@ -224,129 +230,6 @@ async function takeOver(
     record,
     strict: transaction.durability === "strict",
   };
-}
-
-function transactions(
-  database: IDBPDatabase<unknown>,
-  name: string,
-  lifeline: Lifeline,
-  boot: number,
-): Pick<Connection, "addRecords" | "write" | "read"> {
-  const failed = (what: string, error: unknown): LogboomError => {
-    const known = isLogboomError(error) ? error : storageFailed(`store ${name}: ${what}`, error);
-    if (known.code === "BAD_INPUT") return known;
-    lifeline.fail(known);
-    database.close();
-    return known;
-  };
-
-  const write = async <T>(
-    names: readonly StoreName[],
-    run: (stores: Stores) => Promise<T>,
-  ): Promise<T> => {
-    const scope: StoreName[] = ["state", ...names.filter((one) => one !== "state")];
-    const transaction = database.transaction(scope, "readwrite", { durability: "strict" });
-    const done = transaction.done;
-    // Whoever is first to fail is reported; the others must not count as unhandled.
-    void quiet(done);
-    try {
-      const stores = quietStores(transaction as unknown as Stores);
-      const owner = stores.objectStore("state").get("boot");
-      const result = quiet(run(stores));
-      if ((await owner) !== boot) throw takenOver(name);
-      const value = await result;
-      transaction.commit();
-      await done;
-      return value;
-    } catch (error) {
-      abort(transaction);
-      throw error;
-    }
-  };
-
-  return {
-    async addRecords(number, encode) {
-      lifeline.check();
-      try {
-        await lifeline.guard(addRecords(unwrap(database), name, number, encode));
-      } catch (error) {
-        throw failed("a write to the log failed", error);
-      }
-    },
-    async write(names, run) {
-      lifeline.check();
-      try {
-        return await lifeline.guard(write(names, run));
-      } catch (error) {
-        throw failed("a transaction failed", error);
-      }
-    },
-    async read(names, run) {
-      lifeline.check();
-      try {
-        const transaction = database.transaction([...names], "readonly");
-        void quiet(transaction.done);
-        return await lifeline.guard(run(quietStores(transaction as unknown as Stores)));
-      } catch (error) {
-        throw failed("a reading transaction failed", error);
-      }
-    },
-  };
-}
-
-/** By the bare interface: this is the hot path, and needs no promise for each request. */
-function addRecords(
-  database: IDBDatabase,
-  name: string,
-  number: number,
-  encode: () => readonly Uint8Array[],
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const transaction = database.transaction(["log"], "readwrite", { durability: "strict" });
-    transaction.oncomplete = () => resolve();
-    transaction.onabort = () => {
-      const { error } = transaction;
-      reject(error?.name === "ConstraintError" ? takenOver(name) : error);
-    };
-    const log = transaction.objectStore("log");
-    try {
-      for (const [n, record] of encode().entries()) log.add(record, number + n);
-      transaction.commit();
-    } catch (error) {
-      abort(transaction);
-      reject(error);
-    }
-  });
-}
-
-/** A rejection that somebody else reports: an abort rejects every request of its transaction. */
-function quiet<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => {});
-  return promise;
-}
-
-function quietStores(stores: Stores): Stores {
-  return {
-    objectStore(name) {
-      const store = stores.objectStore(name);
-      return {
-        get: (key) => quiet(store.get(key)),
-        put: (value, key) => quiet(store.put(value, key)),
-        add: (value, key) => quiet(store.add(value, key)),
-        delete: (key) => quiet(store.delete(key)),
-        getAll: (range, count) => quiet(store.getAll(range, count)),
-        getAllKeys: (range, count) => quiet(store.getAllKeys(range, count)),
-      };
-    },
-  };
-}
-
-function abort(transaction: { abort(): void }): void {
-  try {
-    transaction.abort();
-  } catch {
-    // It has ended already: there is nothing left to undo.
-  }
 }
 
 function openMeta({ write, read }: Connection): StoreMeta {

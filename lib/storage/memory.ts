@@ -79,12 +79,12 @@ export async function openMemoryStore(
   const randomBytes = options.randomBytes ?? platformRandomBytes;
   const created = medium.identity === undefined;
   medium.identity ??= { storeId: randomBytes(16), signSeed: randomBytes(32) };
-  medium.boot++;
-  const identity: StoreIdentity = { ...medium.identity, boot: medium.boot, created };
+  const identity: StoreIdentity = { ...medium.identity, boot: medium.boot + 1, created };
   if (options.notBelow !== undefined) {
     const state = storedState(medium.shape);
     checkNotBelow({ ...identity, state }, options.notBelow);
   }
+  medium.boot = identity.boot;
   const lifeline = createLifeline("in memory");
   const check = (): void => {
     lifeline.check();

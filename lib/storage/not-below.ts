@@ -3,13 +3,17 @@
  *
  * A store that answers "failed" may still have carried the write out, so what it holds must be the acknowledged state or
  * the one after some prefix of the unanswered writes: nothing less, and, unless another owner was there in between, nothing
- * else. `docs` of `Acknowledged` say what is compared. Pure.
+ * else. It is made before the boot counter is raised, or together with that: so an opening that is cut short, or refuses, leaves the
+ * store as it was, and the next one under the same demand is as strict. `docs` of `Acknowledged` say what is compared. Pure.
  */
 import { equalBytes } from "../base/bytes.js";
 import { LogboomError } from "../base/errors.js";
 import type { Acknowledged, StoredState } from "./storage.js";
 
-/** @throws LogboomError `STORE_WENT_BACK` naming what is missing */
+/**
+ * @param opened  with the boot that this opening would have
+ * @throws LogboomError `STORE_WENT_BACK` naming what is missing
+ */
 export function checkNotBelow(
   opened: { readonly storeId: Uint8Array; readonly boot: number; readonly state: StoredState },
   known: Acknowledged,
@@ -30,10 +34,12 @@ export function checkNotBelow(
   // Somebody else may have written in between, and may have cut the log.
   if (opened.boot > known.boot + 1) return;
   if (!known.states.some((one) => same(one, state))) {
-    wentBack(
-      `it acknowledged entry ${floor.lastIndex} of term ${floor.lastTerm} as its last and has ${state.lastIndex} of term ${state.lastTerm}`,
-    );
+    wentBack(`it acknowledged ${shown(floor)}, and has ${shown(state)}`);
   }
+}
+
+function shown({ term, vote, lastIndex, lastTerm }: StoredState): string {
+  return `entry ${lastIndex} of term ${lastTerm} as its last, in term ${term} with ${vote === 0 ? "no vote" : `a vote for ${vote}`}`;
 }
 
 function same(a: StoredState, b: StoredState): boolean {

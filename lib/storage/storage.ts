@@ -17,7 +17,7 @@
  * - After the first failure every later call rejects with `STORAGE_FAILED`; nothing is written again from memory. The owner
  *   throws its core away, opens the store anew and builds a core from `load()`.
  * - A write by somebody who is no longer the owner is refused, never merged. The owner's epoch (`ownerEpoch`) is the boot counter: whoever
- *   opens a store raises it durably before anything else, and each write is checked against it, by what the medium offers.
+ *   opens a store raises it durably before anybody gets to see the store, and each write is checked against it, by what the medium offers.
  *   IndexedDB: the opener's record lies where the former owner's next one would go, which the database itself then refuses; other
  *   transactions read the counter. Files: the lock file stands for the epoch: it is the owner's alone, and a look before
  *   and after each flush shows whether it is still there; without it nothing is answered. OPFS: the browser lets one
@@ -83,13 +83,22 @@ export interface SnapshotSink {
  * pieces of at most some 768 KiB. A body alone changes nothing about the log: it counts from the `append` or `compact` that names it.
  */
 export interface SnapshotStore {
-  /** Begins a body. Several may be under way; of two with the same index and term the one that is finished last stays. */
+  /**
+   * Begins a body. Several may be under way; of two with the same index and term the one that is finished last stays, or, in files, the
+   * one that is being read.
+   */
   write(metadata: SnapshotMetadata): Promise<SnapshotSink>;
-  /** Chunks in order. @throws LogboomError `NOT_FOUND`; `STORAGE_FAILED` when damaged, which may be found only at its end. */
+  /**
+   * Chunks in order, of the body that stands there at the first: it is read to its end even where another takes its place, or it is
+   * dropped, meanwhile. @throws LogboomError `NOT_FOUND`; `STORAGE_FAILED` when damaged, which may be found only at its end.
+   */
   read(metadata: SnapshotMetadata): AsyncIterable<Uint8Array>;
   /** Complete ones, newest first. One that neither `compact` nor `append` ever named may be gone after the next opening. */
   list(): Promise<readonly SnapshotMetadata[]>;
-  /** Durable once resolved. Unknown ones are ignored. @throws LogboomError `BAD_INPUT` for the only one from which the log can still be loaded. */
+  /**
+   * Durable once resolved; where it is being read, in files, once its last reader is done. Unknown ones are ignored.
+   * @throws LogboomError `BAD_INPUT` for the only one from which the log can still be loaded.
+   */
   drop(metadata: SnapshotMetadata): Promise<void>;
 }
 
@@ -116,7 +125,11 @@ export interface StoreIdentity {
 
 /** What every adapter can be told when a store is opened. */
 export interface StoreOpenOptions {
-  /** What an earlier opening had acknowledged: the store is refused by `STORE_WENT_BACK` when it has less. */
+  /**
+   * What an earlier opening had acknowledged: the store is refused by `STORE_WENT_BACK` when it has less. It is then as it was, and
+   * refused again under the same demand, also where an opening was cut short before it could say so. One that is gone is made
+   * anew, and refused as another.
+   */
   readonly notBelow?: Acknowledged;
   /** Source of a new store's identity. Default: the platform's. */
   readonly randomBytes?: (length: number) => Uint8Array<ArrayBuffer>;

@@ -3,12 +3,14 @@
  *
  * Written to a temporary name, flushed, renamed, the folder flushed (etcd leaves out the last three, and a crash leaves it torn
  * files). A damaged one is renamed to `.broken`, out of the way of the next older. One that was written and never named by the log is
- * harmless: only the log's records say which count.
+ * harmless: only the log's records say which count. A file that is being read is neither replaced nor removed before its last reader is
+ * done: the same snapshot that arrives meanwhile is let go of.
  */
 import { concatBytes } from "../base/bytes.js";
 import { crc32c } from "../base/crc32c.js";
 import { isLogboomError, LogboomError } from "../base/errors.js";
 import type { SnapshotMetadata } from "../core/types.js";
+import { BodyReaders } from "./body-readers.js";
 import { type Directory, type DirectoryFile, joinPath, readAt } from "./directory.js";
 import { type Lifeline, storageFailed } from "./lifeline.js";
 import type { LogShape } from "./log-shape.js";
@@ -64,7 +66,15 @@ export async function openWalSnapshots(
   path: string,
   lifeline: Lifeline,
 ): Promise<WalSnapshots> {
-  const folder: Folder = { directory, path, lifeline, stored: [], counter: 0 };
+  const folder: Folder = {
+    directory,
+    path,
+    lifeline,
+    readers: new BodyReaders(),
+    changing: Promise.resolve(),
+    stored: [],
+    counter: 0,
+  };
   for (const name of await directory.list(path)) {
     if (name.endsWith(".tmp")) await directory.remove(joinPath(path, name));
     else if (parseSnapshotFile(name) !== undefined) await admit(folder, name);
@@ -88,11 +98,7 @@ export async function openWalSnapshots(
         if (find(folder, metadata) === undefined) return;
         const { shape, named } = snapshots.rules();
         checkDroppable(shape, named.filter(snapshots.has), metadata);
-        await guarded(folder, async () => {
-          await directory.remove(joinPath(path, snapshotFile(metadata)));
-          await directory.sync(path);
-        });
-        forget(folder, metadata);
+        await drop(folder, metadata);
       },
     },
     has: (metadata) => find(folder, metadata) !== undefined,
@@ -125,6 +131,10 @@ interface Folder {
   readonly directory: Directory;
   readonly path: string;
   readonly lifeline: Lifeline;
+  /** By file name. */
+  readonly readers: BodyReaders;
+  /** Ends when the last change to complete files so far has. */
+  changing: Promise<void>;
   stored: readonly Stored[];
   counter: number;
 }
@@ -153,6 +163,13 @@ async function guarded<T>({ lifeline, directory }: Folder, run: () => Promise<T>
       : storageFailed(`${directory.name}: a snapshot file`, error);
     throw lifeline.fail(known);
   }
+}
+
+/** Runs what replaces or removes a complete file: one at a time, and while nobody is about to open one. */
+async function changed(folder: Folder, run: () => Promise<void>): Promise<void> {
+  const work = folder.changing.then(() => guarded(folder, run));
+  folder.changing = work.catch(() => {});
+  await work;
 }
 
 async function admit(folder: Folder, name: string): Promise<void> {
@@ -203,18 +220,47 @@ async function* checkedBody(
 }
 
 async function* readBody(folder: Folder, metadata: SnapshotMetadata): AsyncGenerator<Uint8Array> {
+  let turn: Promise<void>;
+  do {
+    turn = folder.changing;
+    await turn;
+  } while (turn !== folder.changing);
   folder.lifeline.check();
   const found = find(folder, metadata);
   if (found === undefined) throw noSnapshot(metadata);
+  yield* folder.readers.read(snapshotFile(metadata), readStoredBody(folder, found));
+}
+
+async function* readStoredBody(
+  folder: Folder,
+  { metadata, layout, size }: Stored,
+): AsyncGenerator<Uint8Array> {
   const path = joinPath(folder.path, snapshotFile(metadata));
   const file = await guarded(folder, () => folder.directory.open(path, "read"));
   try {
-    yield* checkedBody(file, found.layout, found.size);
+    yield* checkedBody(file, layout, size);
   } catch (error) {
     throw storageFailed(`${folder.directory.name}/${path} is damaged`, error);
   } finally {
     await file.close();
   }
+}
+
+async function drop(folder: Folder, metadata: SnapshotMetadata): Promise<void> {
+  const { directory, path, readers } = folder;
+  const name = snapshotFile(metadata);
+  const remove = async (): Promise<void> => {
+    // It may have arrived again while it was read.
+    if (find(folder, metadata) !== undefined) return;
+    await directory.remove(joinPath(path, name));
+    await directory.sync(path);
+  };
+  await changed(folder, async () => {
+    forget(folder, metadata);
+    // Where the removal fails later, the lifeline has told.
+    const later = (): Promise<void> => changed(folder, remove).catch(() => {});
+    if (!readers.afterwards(name, later)) await remove();
+  });
 }
 
 async function verify(folder: Folder, metadata: SnapshotMetadata): Promise<Error | undefined> {
@@ -238,7 +284,7 @@ async function put(folder: Folder, metadata: SnapshotMetadata, body: Uint8Array)
   await publish(folder, file, temporary, metadata, bytes.length);
 }
 
-/** Makes a complete temporary file the snapshot of its name. */
+/** Makes a complete temporary file the snapshot of its name, unless that is there and being read. */
 async function publish(
   folder: Folder,
   file: DirectoryFile,
@@ -246,13 +292,22 @@ async function publish(
   metadata: SnapshotMetadata,
   size: number,
 ): Promise<void> {
-  const { directory, path } = folder;
+  const { directory, path, readers } = folder;
   await file.sync();
   const layout = parseHead(await readAt(file, 0, headBytesMax), size);
   await file.close();
-  await directory.rename(temporary, joinPath(path, snapshotFile(metadata)));
-  await directory.sync(path);
-  remember(folder, { metadata, layout, size });
+  const name = snapshotFile(metadata);
+  await changed(folder, async () => {
+    if (readers.reads(name)) {
+      await directory.remove(temporary);
+      // One that was dropped stays now.
+      if (find(folder, metadata) === undefined) await admit(folder, name);
+      return;
+    }
+    await directory.rename(temporary, joinPath(path, name));
+    await directory.sync(path);
+    remember(folder, { metadata, layout, size });
+  });
 }
 
 function openSink(folder: Folder, metadata: SnapshotMetadata): SnapshotSink {

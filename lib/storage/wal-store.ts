@@ -64,6 +64,9 @@ export async function openWalStore(
     if (options.notBelow !== undefined) {
       checkNotBelow({ ...current, state: storedState(log.shape) }, options.notBelow);
     }
+    // Durable before anybody acts under this identity, and after the check: an opening that ends before it leaves no boot behind, which
+    // the next one would take for another owner's.
+    if (!created) await replaceFile(directory, "", storeFileName, encodeStoreFile(current));
     let first: Loaded | undefined = loaded;
     let closing: Promise<void> | undefined;
     const { storeId, signSeed, boot, replaced } = current;
@@ -142,7 +145,7 @@ interface Parts extends Recovered {
   readonly snapshots: WalSnapshots;
 }
 
-/** Opens what is there; where a part of it is gone, or all, makes a new store. */
+/** Opens what is there; where a part of it is gone, or all, makes a new store. `file` has this opening's boot, which only a new store keeps yet. */
 async function openParts(
   directory: Directory,
   lifeline: Lifeline,
@@ -159,11 +162,8 @@ async function openParts(
   const found = await findStore(directory);
   let replaced = found instanceof PartGone ? found.message : undefined;
   if (found !== undefined && !(found instanceof PartGone)) {
-    // The boot counter is durable before anybody acts under this identity.
-    const file = { ...found, boot: found.boot + 1 };
-    await replaceFile(directory, "", storeFileName, encodeStoreFile(file));
     try {
-      return await open(file, false);
+      return await open({ ...found, boot: found.boot + 1 }, false);
     } catch (error) {
       if (!(error instanceof PartGone)) throw error;
       replaced = error.message;

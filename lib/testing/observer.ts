@@ -264,14 +264,13 @@ export class Observer {
       upkeep.configurationIsTrue(this.ledger, this.#eye(node));
       return;
     }
-    const { kind } = outcome;
-    if (kind === "done" || kind === "rejected") this.#tookPlace(outcome, index);
+    if (outcome.kind === "done" || outcome.kind === "rejected") this.#tookPlace(outcome, index);
     check.equalStates(this.ledger, "outcomes", node.id, index, hashValue(withoutCause(outcome)));
     if (index % stateEvery === 0) this.#hashState(node);
   }
 
   #tookPlace(
-    { client, sequence, repeated }: Exclude<Applied, { kind: "malformed" }>,
+    { client, sequence, repeated }: Extract<Applied, { readonly repeated: boolean }>,
     index: Index,
   ): void {
     const name = `${client}/${sequence}`;

@@ -116,10 +116,6 @@ export class RuntimeNode implements SimPeer {
     const watch = machineWatch(this, this.#world);
     this.#machine = new WatchedMachine(this.#world.machine, () => (current() ? watch : undefined));
     this.#world.log(this, "start");
-    if (!this.medium.mayOpen()) {
-      this.#world.storeLost(this);
-      return;
-    }
     void this.#open(process, current).catch((error) => {
       if (current()) this.#stopped(error);
     });

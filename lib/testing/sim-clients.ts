@@ -6,7 +6,7 @@
  * outcome is then unknown.
  */
 import type { Random } from "../base/random.js";
-import type { Index } from "../core/types.js";
+import type { Index, Term } from "../core/types.js";
 import { type Client, createClient } from "../machines/client.js";
 import { encodeCommand } from "../machines/command.js";
 import type { Applied } from "../machines/replica.js";

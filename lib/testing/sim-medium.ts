@@ -41,8 +41,6 @@ export abstract class SimMedium implements SimStorage {
   suspect: Suspicion | undefined;
   /** By an older copy, and whoever opens it knows better: it is to be refused. */
   replaced = false;
-  /** Somebody has begun to open it since. */
-  #shown = false;
   /** There may be damage that no opening comes by. */
   rotten = false;
   /** A failure was reported to the process that has it open. */
@@ -64,16 +62,6 @@ export abstract class SimMedium implements SimStorage {
 
   constructor(options: MediumOptions) {
     this.options = options;
-  }
-
-  /**
-   * Whether an opening may be tried. One that was cut short has raised the boot counter, and the next cannot tell what lies in between
-   * (docs/TRACK-RECORD.md): then a store that was put back is given up.
-   */
-  mayOpen(): boolean {
-    const tried = this.replaced && this.#shown;
-    this.#shown = this.replaced;
-    return !tried;
   }
 
   /** Opens the store for `process`; whoever had it has it no more. */
@@ -125,9 +113,8 @@ export function whyGivenUp(
   if (isDamage(code) && (rotten || suspect !== undefined))
     return `damage was found: ${suspect ?? "bit rot"}`;
   if (code !== "STORE_WENT_BACK") return undefined;
-  if (rotten) return "what had rotted was found to be gone";
+  if (rotten || suspect !== undefined)
+    return `what was lost was found to be gone: ${suspect ?? "bit rot"}`;
   if (replaced) return "an older store was refused";
-  // What the flush covered may be the boot counter alone, which only who knows better misses.
-  if (suspect !== undefined) return "what a lie had covered was missed";
   return wentBack ? "a node found that its store went back" : undefined;
 }

@@ -164,6 +164,44 @@ describe.each(kinds)("%s", (kind) => {
     expect(await lastOf(medium)).toBe(1);
   });
 
+  it.each([
+    ["refuses an older copy", true],
+    ["opens a store that is sound", false],
+  ])("%s, wherever an opening that was to find out was cut short", async (_name, older) => {
+    const cutShort = async (left: number, survives: number): Promise<boolean> => {
+      const medium = world.medium(kind);
+      const { storage, acknowledged } = await opened(medium);
+      const hardState = { term: 1, vote: 1, commit: 0 };
+      await world.settled(storage.append(write({ hardState, entries: [entry(1)] })));
+      const backup = medium.backUp();
+      await world.settled(storage.append(write({ entries: [entry(2), entry(3)] })));
+      storage.append(write({ entries: [entry(4), entry(5)] })).catch(() => {});
+      const notBelow = acknowledged();
+      world.die();
+      medium.crash(survives, () => false);
+      if (older) medium.restore(backup);
+      let ended = false;
+      const end = (): void => {
+        ended = true;
+      };
+      medium.open(world.process, { notBelow }).then(end, end);
+      await world.passes(() => ended || left-- === 0);
+      world.die();
+      // What it had been answered before, it still goes about.
+      await world.settled(Promise.resolve());
+      medium.crash(survives, () => false);
+      const again = world.settled(medium.open(world.process, { notBelow }));
+      if (older) await expect(again).rejects.toMatchObject({ code: "STORE_WENT_BACK" });
+      else expect((await again).identity.boot).toBeGreaterThan(1);
+      return ended;
+    };
+    for (const survives of [0, 0.5, 1]) {
+      let steps = 0;
+      while (!(await cutShort(steps, survives))) steps++;
+      expect(steps).toBeGreaterThan(5);
+    }
+  });
+
   it("keeps a snapshot's body that arrives once more while the log is cut behind it", async () => {
     const metadata = { index: 2, term: 1, confState: { ...emptyConfState, voters: [1] } };
     for (let wait = 0; wait < 12; wait++) {
