@@ -17,6 +17,8 @@ import { build } from "./build.mjs";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const corpus = resolve(root, process.env["LOGBOOM_SIM_CORPUS"] ?? "tests/sim/corpus");
 const chunk = 20;
+/** Those of 32 bits: beyond them they repeat themselves. */
+const seedsInAll = 2 ** 32;
 
 /** @param {string} dist */
 function load(dist) {
@@ -63,7 +65,14 @@ function report(
 }
 
 function readArguments() {
+  // A negative number is a wrong value of its option, not an option.
+  const args = process.argv
+    .slice(2)
+    .join("\0")
+    .replace(/(--[a-z]+)\0(?=-\d)/g, "$1=")
+    .split("\0");
   const { values } = parseArgs({
+    args: args.filter((arg) => arg !== ""),
     options: {
       seeds: { type: "string", default: "200" },
       seed: { type: "string", default: "1" },
@@ -73,13 +82,20 @@ function readArguments() {
     },
   });
   const count = (/** @type {"seeds" | "seed" | "workers"} */ name, /** @type {number} */ least) => {
-    const value = Number(values[name]);
-    if (Number.isSafeInteger(value) && value >= least) return value;
-    throw new Error(`--${name} must be a whole number of at least ${least}, got ${values[name]}`);
+    const value = /^\d+$/.test(values[name]) ? Number(values[name]) : -1;
+    if (value >= least && value < seedsInAll) return value;
+    const rule = `a whole number from ${least} to ${seedsInAll - 1}`;
+    throw new Error(`--${name} must be ${rule}, got ${JSON.stringify(values[name])}`);
   };
+  const [seed, seeds] = [count("seed", 0), count("seeds", 0)];
+  if (seed + seeds > seedsInAll) {
+    throw new Error(
+      `--seed ${seed} and --seeds ${seeds} go beyond the last seed, ${seedsInAll - 1}`,
+    );
+  }
   return {
-    seeds: count("seeds", 0),
-    seed: count("seed", 0),
+    seed,
+    seeds,
     workers: Math.min(count("workers", 1), 64),
     shrink: values.shrink,
     dist: values.dist,
