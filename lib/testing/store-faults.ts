@@ -10,7 +10,10 @@ import { Image } from "./record-disk.js";
 import { RuntimeNode } from "./runtime-node.js";
 import type { laterFaultKinds } from "./sim-options.js";
 
-type StoreFault = Exclude<(typeof laterFaultKinds)[number], "glare" | "slowPeer">;
+type StoreFault = Extract<
+  (typeof laterFaultKinds)[number],
+  "rollBack" | "clone" | "lyingFlush" | "bitRot" | "takeDatabase"
+>;
 
 export const storeFaults: Readonly<Record<StoreFault, CarryOut>> = {
   rollBack: (arena, node, { ms, draws }) =>
