@@ -4,6 +4,7 @@
  * A look after every call of a core compares a few numbers; the dearer checks run when one of them moved.
  */
 import { InvariantError, type LogboomError } from "../base/errors.js";
+import { decodeMessages } from "../codec/raftpb.js";
 import { type RawNode, raftOf } from "../core/raw-node.js";
 import type {
   ConfState,
@@ -17,6 +18,7 @@ import type {
 } from "../core/types.js";
 import { decodeCommand } from "../machines/command.js";
 import type { Applied } from "../machines/replica.js";
+import { raftFrame, unpackFrame } from "../runtime/frames.js";
 import * as check from "./invariants.js";
 import * as counts from "./invariants-counts.js";
 import * as upkeep from "./invariants-upkeep.js";
@@ -36,7 +38,6 @@ export interface ObservedNode {
   readonly replica: { snapshot(): Iterable<Uint8Array> };
   readonly applied: Index;
   readonly confState: ConfState;
-  readonly failed: boolean;
 }
 
 interface Eye extends Watched {
@@ -207,7 +208,6 @@ export class Observer {
   sending(node: ObservedNode, message: Message): void {
     const eye = this.#eye(node);
     this.ledger.messages++;
-    upkeep.silentAfterFailure(node.id, node.failed);
     check.saidIsDurable(this.ledger, eye, message);
     upkeep.acknowledges(this.ledger, eye, message);
     if (message.type === "MsgApp") {
@@ -215,6 +215,13 @@ export class Observer {
       eye.sent.note(message);
     } else if (message.type === "MsgTimeoutNow") this.sometimes("leadership handed over");
     else if (message.type === "MsgSnap") this.sometimes("snapshot sent");
+  }
+
+  /** A frame leaves after its disk has failed. */
+  sayingAfterFailure({ id }: ObservedNode, frame: Uint8Array): void {
+    const { kind, body } = unpackFrame(frame);
+    if (kind !== raftFrame) return;
+    for (const { type } of decodeMessages(body)) upkeep.silentAfterFailure(id, true, type);
   }
 
   /** A write is handed to the disk. */

@@ -14,7 +14,7 @@ import type { ConfChangeV2, ConfState, Index, NodeId, Term } from "../core/types
 import type { Applied, Replica } from "../machines/replica.js";
 import type { MemberChange } from "../runtime/member-changes.js";
 import { RaftNode } from "../runtime/raft-node.js";
-import type { OpenedStore, StoreOpenOptions } from "../storage/storage.js";
+import type { OpenedStore } from "../storage/storage.js";
 import type { Boot } from "../transport/channel.js";
 import { checkedMetrics } from "./checked-metrics.js";
 import { Elder } from "./elder.js";
@@ -35,7 +35,8 @@ export class RuntimeNode implements SimPeer {
   life = 0;
   core: RawNode | undefined;
   wallOffset = 0;
-  readonly failed = false;
+  /** Its store has told it of a failure. */
+  #failed = false;
   /** Openings are told what the last one had acknowledged, until one has loaded its log. */
   knowsWhatItHad = false;
   /** Somebody has heard of a later boot of ours: the store went back behind its counter, and who runs on it is not heard. */
@@ -111,7 +112,7 @@ export class RuntimeNode implements SimPeer {
     this.life++;
     this.#process = process;
     this.#frozenUntil = 0;
-    this.outdated = false;
+    this.outdated = this.#failed = false;
     const current = (): boolean => this.#isCurrent(process);
     const watch = machineWatch(this, this.#world);
     this.#machine = new WatchedMachine(this.#world.machine, () => (current() ? watch : undefined));
@@ -199,7 +200,7 @@ export class RuntimeNode implements SimPeer {
     const check = (run: () => void): void => {
       if (current()) this.#world.check(run);
     };
-    const store = await medium.open(process, this.#openOptions());
+    const store = await medium.open(process, medium.openOptions(this.knowsWhatItHad));
     if (!current()) return;
     const transport = this.#makeTransport(process, store);
     const raft = await RaftNode.open<Applied>({
@@ -209,6 +210,9 @@ export class RuntimeNode implements SimPeer {
         medium,
         current,
         check,
+        failed: () => {
+          this.#failed = true;
+        },
         loaded: (loaded) => {
           this.knowsWhatItHad = medium.replaced = false;
           machine.loaded(loaded);
@@ -243,6 +247,10 @@ export class RuntimeNode implements SimPeer {
     return new SimTransport(id, this.#world.links.bootOf(identity.boot), {
       // The first of two speaks as long as it lives.
       send: (to, bytes) => !process.alive || this.#world.send(this, to, bytes),
+      saying: (frame) => {
+        if (!this.#failed || !this.#isCurrent(process)) return;
+        this.#world.check(() => this.#observer.sayingAfterFailure(this, frame));
+      },
       peers: () => (this.#isCurrent(process) ? this.#world.others(id) : []),
       now: () => this.#world.now(),
       generations: this.#world.options.network.generations,
@@ -254,12 +262,6 @@ export class RuntimeNode implements SimPeer {
   hears(peer: NodeId, boot: Boot): void {
     const transport = this.#transport;
     this.#process?.enter(() => transport?.hears(peer, boot));
-  }
-
-  #openOptions(): StoreOpenOptions {
-    const { acknowledged } = this.medium;
-    const told = this.knowsWhatItHad && acknowledged !== undefined;
-    return told ? { notBelow: acknowledged } : {};
   }
 
   /** It has ended by itself: with a reason that was given to it, or there is a bug. */

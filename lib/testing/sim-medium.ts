@@ -64,6 +64,11 @@ export abstract class SimMedium implements SimStorage {
     this.options = options;
   }
 
+  /** @param known  who opens it is told what the last opening had acknowledged */
+  openOptions(known: boolean): StoreOpenOptions {
+    return known && this.acknowledged !== undefined ? { notBelow: this.acknowledged } : {};
+  }
+
   /** Opens the store for `process`; whoever had it has it no more. */
   abstract open(process: SimProcess, options: StoreOpenOptions): Promise<OpenedStore>;
   /** A process that had it open is gone, while the machine lives on. */

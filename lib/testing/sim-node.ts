@@ -39,7 +39,6 @@ export class SimNode implements SimPeer {
   observer: Observer;
   machine: DirectMachine;
   frozenUntil = 0;
-  failed = false;
   readonly sound = true;
   wallOffset = 0;
   readonly #world: NodeWorld;
@@ -106,7 +105,6 @@ export class SimNode implements SimPeer {
     const { options } = this.#world;
     const { flushed } = this.disk;
     this.life++;
-    this.failed = false;
     this.frozenUntil = 0;
     this.machine = this.#makeMachine();
     this.#waiting = undefined;
@@ -313,7 +311,7 @@ export class SimNode implements SimPeer {
 
   #writeNext(): void {
     const write = this.#waiting;
-    if (write === undefined || this.#inFlight !== undefined || this.failed) return;
+    if (write === undefined || this.#inFlight !== undefined) return;
     this.#waiting = undefined;
     this.#inFlight = write;
     this.disk.begin(write);

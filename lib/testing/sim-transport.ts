@@ -14,6 +14,8 @@ import { Roster } from "../transport/roster.js";
 import type { PeerEvent, Transport } from "../transport/transport.js";
 
 export interface TransportWorld {
+  /** Called with each frame before it is sent. */
+  saying(frame: Uint8Array): void;
   send(to: NodeId, bytes: Uint8Array): boolean;
   /** Who can be reached now, as far as anybody knows. */
   peers(): readonly NodeId[];
@@ -43,6 +45,7 @@ export class SimTransport implements Transport {
   }
 
   send(to: NodeId, frame: Uint8Array): boolean {
+    if (!this.#closed) this.#world.saying(frame);
     return !this.#closed && this.#world.send(to, packed(this.boot, frame));
   }
 

@@ -535,8 +535,9 @@ describe("snapshots, disks and bounds", () => {
   });
 
   it("I37: a word after the disk failed", () => {
-    upkeep.silentAfterFailure(1, false);
-    breaks("I37", () => upkeep.silentAfterFailure(1, true));
+    upkeep.silentAfterFailure(1, false, "MsgAppResp");
+    upkeep.silentAfterFailure(1, true, "MsgTimeoutNow");
+    breaks("I37", () => upkeep.silentAfterFailure(1, true, "MsgAppResp"));
   });
 
   it("I40: queues beyond their bounds", () => {
