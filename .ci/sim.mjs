@@ -193,7 +193,8 @@ async function keep({ seed }, { simulateAll, shorten, writeCase }) {
   if (failing.violation === undefined) return;
   const script = await shorten(failing, { seed });
   const { options } = failing;
-  const { invariant, message: found } = failing.violation;
+  const { invariant, message } = failing.violation;
+  const [found] = message.split("\n");
   const name = createHash("sha256").update(JSON.stringify(script)).digest("hex").slice(0, 8);
   const file = join(corpus, `${invariant}-${name}.json`);
   writeFileSync(file, writeCase({ seed, invariant, found, options, script }));

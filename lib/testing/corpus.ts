@@ -51,10 +51,11 @@ export async function replayAll(one: CorpusCase): Promise<SimulationResult[]> {
   return failures;
 }
 
-/** JSON knows no infinity. */
+/** JSON knows no infinity. Lists of numbers keep to one line, as the formatter has them. */
 export function writeCase(one: CorpusCase): string {
   const text = JSON.stringify(one, (_, value) => (value === Infinity ? "Infinity" : value), 2);
-  return `${text}\n`;
+  const lists = /\[\s+([^[\]{}]*?)\s+\]/g;
+  return `${text.replace(lists, (_, items: string) => `[${items.replace(/\s+/g, " ")}]`)}\n`;
 }
 
 export function readCase(text: string): CorpusCase {

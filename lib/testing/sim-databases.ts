@@ -50,7 +50,7 @@ export class SimDatabases extends SimMedium {
   }
 
   backUp(): Backup {
-    return { image: this.flushed.copy(), content: this.#durable?.copy() };
+    return { image: this.kept.copy(), content: this.#durable?.copy() };
   }
 
   restore({ content }: Backup): void {

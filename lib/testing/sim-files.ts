@@ -40,7 +40,7 @@ export class SimFiles extends SimMedium {
 
   backUp(): Backup {
     const content = this.#disk.crash("none", this.options.random);
-    return { image: this.flushed.copy(), content };
+    return { image: this.kept.copy(), content };
   }
 
   restore({ content }: Backup): void {

@@ -53,7 +53,12 @@ export abstract class SimMedium implements SimStorage {
   acknowledged: Acknowledged | undefined;
   /** What it holds for certain. */
   get sure(): Image | undefined {
-    return this.suspect === undefined ? (this.lie ?? this.flushed) : undefined;
+    return this.suspect === undefined ? this.kept : undefined;
+  }
+
+  /** What lies there: all that was acknowledged, but for what a flush lied about. */
+  protected get kept(): Image {
+    return this.lie ?? this.flushed;
   }
 
   /** What would be left of the log if the flush that lied were found out now. */
