@@ -76,10 +76,13 @@ export const happensRarely: readonly string[] = [
   "a store went back behind its boot",
   "a store went back, unnoticed, by a flush that lied",
   "a store went back, unnoticed, by an older copy",
-  "snapshot installed over a log that conflicts",
   "the first of two owners was refused",
 ];
 const enoughForRare = 2_000;
+
+/** What happens in one of a thousand. */
+export const happensSeldom: readonly string[] = ["snapshot installed over a log that conflicts"];
+const enoughForSeldom = 20_000;
 
 /** Every so many seeds the history is also searched, and the seed is run twice. */
 const sampleEvery = 20;
@@ -146,7 +149,10 @@ function sampled(
 
 /** What should have happened and did not; empty for a batch too small to tell. */
 export function neverHappened({ seeds, sometimes }: Batch): string[] {
-  if (seeds < enoughSeeds) return [];
-  const wanted = seeds < enoughForRare ? mustHappen : [...mustHappen, ...happensRarely];
+  const wanted = [
+    ...(seeds < enoughSeeds ? [] : mustHappen),
+    ...(seeds < enoughForRare ? [] : happensRarely),
+    ...(seeds < enoughForSeldom ? [] : happensSeldom),
+  ];
   return wanted.filter((what) => (sometimes.get(what) ?? 0) === 0);
 }
