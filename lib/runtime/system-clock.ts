@@ -1,4 +1,4 @@
-/** Clock over the platform's timers; with `ticker.ts` the only files that call setTimeout and read the time. */
+/** Clock over the platform's timers; with `ticker.ts` and `storage/opfs-link.ts` the only files that call setTimeout or read the time. */
 import type { Clock } from "../base/clock.js";
 
 export const systemClock: Clock = {

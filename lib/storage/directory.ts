@@ -6,6 +6,8 @@
  * `Directory.sync(path)` makes durable which names are in `path`. Nothing else is, and until then a crash may keep any part.
  */
 
+import type { LogboomError } from "../base/errors.js";
+
 export interface Directory {
   /** For messages. */
   readonly name: string;
@@ -26,6 +28,8 @@ export interface Directory {
   owned(): boolean;
   /** Runs `work` soon, once the answers that are due now have gone out: for what nobody has to wait for. */
   soon(work: () => void): void;
+  /** Called at most once, when the medium was taken away outside of any call. Absent where that cannot be noticed. */
+  onLost?(listener: (error: LogboomError) => void): void;
   /** Gives the directory back; nothing is flushed. */
   release(): Promise<void>;
 }
@@ -36,10 +40,14 @@ export interface DirectoryFile {
   readInto(target: Uint8Array<ArrayBuffer>, at: number): Promise<number>;
   /** All of `bytes`, or a rejection; may lengthen the file. */
   write(at: number, bytes: Uint8Array): Promise<void>;
+  /** `write` and `sync` in one call, for mediums where every call is a way to go; `zeros`: so many behind the bytes. */
+  append(at: number, bytes: Uint8Array, zeros?: number): Promise<void>;
   /** As `write`, at once and without waiting for anything: for a few bytes that may be lost. @throws as the platform does */
   note(at: number, bytes: Uint8Array): void;
   truncate(size: number): Promise<void>;
   sync(): Promise<void>;
+  /** Gives it another name, as `Directory.rename` does to one that is not open; it stays open. */
+  moveTo(path: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -74,8 +82,7 @@ export async function replaceFile(
   const temporary = joinPath(folder, `${name}.tmp`);
   const file = await directory.open(temporary, "create");
   try {
-    await file.write(0, bytes);
-    await file.sync();
+    await file.append(0, bytes);
   } finally {
     await file.close();
   }
@@ -86,3 +93,11 @@ export async function replaceFile(
 export function joinPath(folder: string, name: string): string {
   return folder === "" ? name : `${folder}/${name}`;
 }
+
+/** Zeros to write; nobody may change them. */
+export function zeroBytes(length: number): Uint8Array<ArrayBuffer> {
+  if (nothing.length < length) nothing = new Uint8Array(length);
+  return nothing.subarray(0, length);
+}
+
+let nothing = new Uint8Array(0);

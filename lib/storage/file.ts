@@ -8,7 +8,7 @@
 import * as fs from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import type { Directory, DirectoryFile } from "./directory.js";
+import { type Directory, type DirectoryFile, zeroBytes } from "./directory.js";
 import { type FileLock, lockFile } from "./lock-file.js";
 import type { OpenedStore } from "./storage.js";
 import { fileLimits, openWalStore, type WalStoreOptions } from "./wal-store.js";
@@ -56,10 +56,17 @@ function nodeDirectory(root: string, lock: FileLock | undefined): Directory {
     makeDirectory: (path) => makeDurable(at(path)),
     async open(path, mode) {
       const flags = mode === "read" ? "r" : mode === "existing" ? "r+" : "w+";
-      const descriptor = await call<number>((done) => fs.open(at(path), flags, 0o600, done));
+      let name = at(path);
+      const descriptor = await call<number>((done) => fs.open(name, flags, 0o600, done));
       const file = { descriptor };
       open.add(file);
-      return nodeFile(file, open);
+      return {
+        ...nodeFile(file, open),
+        async moveTo(to) {
+          await rename(name, at(to));
+          name = at(to);
+        },
+      };
     },
     rename: (from, to) => rename(at(from), at(to)),
     remove: (path) => rm(at(path), { force: true }),
@@ -87,12 +94,23 @@ interface OpenFile {
   readonly descriptor: number;
 }
 
-function nodeFile(file: OpenFile, open: Set<OpenFile>): DirectoryFile {
+function nodeFile(file: OpenFile, open: Set<OpenFile>): Omit<DirectoryFile, "moveTo"> {
   // The number of a closed file may be another file's: nothing may be done by it any more.
   const use = (): number => {
     if (!open.has(file)) throw new Error("the file is closed");
     return file.descriptor;
   };
+  const write = async (to: number, bytes: Uint8Array): Promise<void> => {
+    let written = 0;
+    while (written < bytes.length) {
+      const count = await call<number>((done) =>
+        fs.write(use(), bytes, written, bytes.length - written, to + written, done),
+      );
+      if (count === 0) throw new Error(`nothing of ${bytes.length - written} bytes was written`);
+      written += count;
+    }
+  };
+  const sync = (): Promise<void> => call((done) => fs.fdatasync(use(), done));
   return {
     async size() {
       return (await call<fs.Stats>((done) => fs.fstat(use(), done))).size;
@@ -108,21 +126,17 @@ function nodeFile(file: OpenFile, open: Set<OpenFile>): DirectoryFile {
       }
       return filled;
     },
-    async write(to, bytes) {
-      let written = 0;
-      while (written < bytes.length) {
-        const count = await call<number>((done) =>
-          fs.write(use(), bytes, written, bytes.length - written, to + written, done),
-        );
-        if (count === 0) throw new Error(`nothing of ${bytes.length - written} bytes was written`);
-        written += count;
-      }
+    write,
+    async append(to, bytes, zeros = 0) {
+      await write(to, bytes);
+      if (zeros > 0) await write(to + bytes.length, zeroBytes(zeros));
+      await sync();
     },
     note(to, bytes) {
       fs.writeSync(use(), bytes, 0, bytes.length, to);
     },
     truncate: (size) => call((done) => fs.ftruncate(use(), size, done)),
-    sync: () => call((done) => fs.fdatasync(use(), done)),
+    sync,
     async close() {
       if (open.delete(file)) await call((done) => fs.close(file.descriptor, done));
     },

@@ -1,12 +1,12 @@
 /**
- * A Directory over the origin's private file system, inside a dedicated worker.
+ * The folder of a store in the origin's private file system, inside a dedicated worker.
  *
  * Synchronous access handles are what makes a flush possible here, and exist in workers alone. A handle is exclusive: the
  * one on `lock` keeps every other page out for as long as this worker lives, frozen or not, and the system takes it back
  * when the worker dies. There is no way to flush a folder; the browser keeps names in its own database.
  */
 import { LogboomError } from "../base/errors.js";
-import type { Directory, DirectoryFile } from "./directory.js";
+import { type Directory, type DirectoryFile, zeroBytes } from "./directory.js";
 
 /** What TypeScript's library leaves out. */
 interface SyncAccessHandle {
@@ -23,12 +23,18 @@ interface FileHandle extends FileSystemFileHandle {
   move?(parent: FileSystemDirectoryHandle, name: string): Promise<void>;
 }
 
+/** What of a Directory is carried out here. */
+export type OpfsFolder = Pick<
+  Directory,
+  "list" | "makeDirectory" | "open" | "rename" | "remove" | "setAside" | "release"
+>;
+
 /**
  * Takes the folder of the store `name` for this worker.
  *
  * @throws LogboomError `STORAGE_LOCKED` (another page has it open) · `NO_STORAGE` (no private file system here)
  */
-export async function openOpfsDirectory(name: string): Promise<Directory> {
+export async function openOpfsFolder(name: string): Promise<OpfsFolder> {
   const root = await storeFolder(name, true);
   const lock = await takeLock(root, name);
   const open = new Set<SyncAccessHandle>();
@@ -42,9 +48,15 @@ export async function openOpfsDirectory(name: string): Promise<Directory> {
     folders.set(path, found);
     return found;
   };
+  const moveTo = async (handle: FileHandle, to: string): Promise<void> => {
+    if (handle.move === undefined) {
+      throw new LogboomError("NOT_SUPPORTED", "this browser cannot rename private files");
+    }
+    const [parent, file] = split(to);
+    await handle.move(await folder(parent), file);
+  };
 
   return {
-    name,
     async list(path) {
       try {
         const names: string[] = [];
@@ -65,20 +77,13 @@ export async function openOpfsDirectory(name: string): Promise<Directory> {
         create: mode === "create",
       })) as FileHandle;
       if (mode === "read") return blobFile(await handle.getFile());
-      const access = await handle.createSyncAccessHandle();
-      open.add(access);
-      if (mode === "create") access.truncate(0);
-      return accessFile(access, () => open.delete(access));
+      const opened = await accessFile(handle, open, (to) => moveTo(handle, to));
+      if (mode === "create") await opened.truncate(0);
+      return opened;
     },
     async rename(from, to) {
-      const [fromFolder, fromFile] = split(from);
-      const [toFolder, toFile] = split(to);
-      const handle = (await (await folder(fromFolder)).getFileHandle(fromFile)) as FileHandle;
-      const target = await folder(toFolder);
-      if (handle.move === undefined) {
-        throw new LogboomError("NOT_SUPPORTED", "this browser cannot rename private files");
-      }
-      await handle.move(target, toFile);
+      const [parent, file] = split(from);
+      await moveTo((await (await folder(parent)).getFileHandle(file)) as FileHandle, to);
     },
     async remove(path) {
       const [parent, file] = split(path);
@@ -95,9 +100,6 @@ export async function openOpfsDirectory(name: string): Promise<Directory> {
         if (known === path || known.startsWith(`${path}/`)) folders.delete(known);
       }
     },
-    async sync() {},
-    owned: () => held,
-    soon,
     async release() {
       if (!held) return;
       held = false;
@@ -106,19 +108,6 @@ export async function openOpfsDirectory(name: string): Promise<Directory> {
       lock.close();
     },
   };
-}
-
-const later: (() => void)[] = [];
-let channel: MessageChannel | undefined;
-
-/** By a message to ourselves, the nearest thing to a task that is not delayed. */
-function soon(work: () => void): void {
-  if (channel === undefined) {
-    channel = new MessageChannel();
-    channel.port1.onmessage = () => later.shift()?.();
-  }
-  later.push(work);
-  channel.port2.postMessage(undefined);
 }
 
 /** Deletes a store's folder. @throws LogboomError `STORAGE_LOCKED` while a page has it open */
@@ -187,23 +176,46 @@ function isNotFound(error: unknown): boolean {
   return error instanceof DOMException && error.name === "NotFoundError";
 }
 
-function accessFile(access: SyncAccessHandle, forget: () => boolean): DirectoryFile {
+/** @param open  handles that are open: it is among them until it is closed */
+async function accessFile(
+  handle: FileHandle,
+  open: Set<SyncAccessHandle>,
+  move: (to: string) => Promise<void>,
+): Promise<DirectoryFile> {
+  const enter = async (): Promise<SyncAccessHandle> => {
+    const entered = await handle.createSyncAccessHandle();
+    open.add(entered);
+    return entered;
+  };
+  const leave = (): void => {
+    if (open.delete(access)) access.close();
+  };
   const put = (at: number, bytes: Uint8Array): void => {
     const written = access.write(bytes, { at });
     if (written !== bytes.length) {
       throw new Error(`${written} of ${bytes.length} bytes were written`);
     }
   };
+  let access = await enter();
   return {
     size: async () => access.getSize(),
     readInto: async (target, at) => access.read(target, { at }),
     write: async (at, bytes) => put(at, bytes),
+    async append(at, bytes, zeros = 0) {
+      put(at, bytes);
+      if (zeros > 0) put(at + bytes.length, zeroBytes(zeros));
+      access.flush();
+    },
     note: put,
     truncate: async (size) => access.truncate(size),
     sync: async () => access.flush(),
-    async close() {
-      if (forget()) access.close();
+    async moveTo(to) {
+      // The browser moves no file that is open for writing.
+      leave();
+      await move(to);
+      access = await enter();
     },
+    close: async () => leave(),
   };
 }
 
@@ -220,9 +232,11 @@ function blobFile(blob: Blob): DirectoryFile {
       return part.byteLength;
     },
     write: async () => never(),
+    append: async () => never(),
     note: never,
     truncate: async () => never(),
     sync: async () => never(),
+    moveTo: async () => never(),
     close: async () => {},
   };
 }

@@ -1,18 +1,24 @@
 /**
- * The storage worker: a log in the origin's private file system, served to the one page that started it.
+ * The storage worker: the folder of one store in the origin's private file system, served to the page that started it.
  *
- * Everything is wal-store.ts; this file only turns messages into calls. One worker serves one store.
+ * A page can neither write nor flush such files itself. What is written is its own affair (opfs.ts): here are the calls alone, one by
+ * one, as opfs-directory.ts carries them out.
  */
 import { isLogboomError, LogboomError } from "../base/errors.js";
-import { unpackEntries } from "./entry-batch.js";
-import { deleteOpfsFolder, openOpfsDirectory } from "./opfs-directory.js";
-import type { OpfsCall, OpfsReply, OpfsRequest, PostedError } from "./opfs-protocol.js";
-import type { OpenedStore, SnapshotSink } from "./storage.js";
-import { browserLimits, openWalStore } from "./wal-store.js";
+import { type DirectoryFile, readAt } from "./directory.js";
+import { deleteOpfsFolder, type OpfsFolder, openOpfsFolder } from "./opfs-directory.js";
+import type {
+  FileCall,
+  FolderCall,
+  OpfsCall,
+  OpfsReply,
+  OpfsRequest,
+  PostedError,
+} from "./opfs-protocol.js";
 
-let store: OpenedStore | undefined;
-const sinks = new Map<number, SnapshotSink>();
-const readers = new Map<number, AsyncIterator<Uint8Array>>();
+let folder: OpfsFolder | undefined;
+const files = new Map<number, DirectoryFile>();
+let opened = 0;
 
 addEventListener("message", ({ data }: MessageEvent<OpfsRequest>) => {
   void serve(data);
@@ -21,80 +27,93 @@ addEventListener("message", ({ data }: MessageEvent<OpfsRequest>) => {
 async function serve(request: OpfsRequest): Promise<void> {
   const { id } = request;
   try {
-    const value = await answer(request);
-    const spent = request.op === "append" ? request.packed?.buffer : undefined;
-    if (spent === undefined) reply({ id, value });
-    else postMessage({ id, value, spent } satisfies OpfsReply, { transfer: [spent] });
+    const value = await carryOut(request);
+    if (id !== undefined) answer(request, id, value);
   } catch (error) {
     reply({ id, error: posted(error) });
   }
 }
 
-async function answer(call: OpfsCall): Promise<unknown> {
-  if (call.op === "open") {
-    const { name, ...options } = call.options;
-    store = await openWalStore(await openOpfsDirectory(name), browserLimits, options);
-    store.onLost((error) => reply({ lost: posted(error) }));
-    return store.identity;
+function answer(call: OpfsCall, id: number, value: unknown): void {
+  const given = call.op === "append" || call.op === "write" ? call.bytes.buffer : undefined;
+  if (given !== undefined) reply({ id, spent: given }, [given]);
+  else if (value instanceof Uint8Array) reply({ id, value }, [value.buffer as ArrayBuffer]);
+  else reply({ id, value });
+}
+
+async function carryOut(call: OpfsCall): Promise<unknown> {
+  if ("file" in call) {
+    const file = files.get(call.file);
+    if (file === undefined) throw new LogboomError("CLOSED", `file ${call.file} is not open`);
+    return await onFile(file, call);
+  }
+  if (call.op === "take") {
+    folder = await openOpfsFolder(call.name);
+    return undefined;
   }
   if (call.op === "delete") return await deleteOpfsFolder(call.name);
-  if (store === undefined) throw new LogboomError("CLOSED", "no store is open in this worker");
-  return await answerOpen(store, call);
+  if (folder === undefined) throw new LogboomError("CLOSED", "no store is open in this worker");
+  return await onFolder(folder, call);
 }
 
-type OpenCall = Exclude<OpfsCall, { op: "open" | "delete" }>;
-
-async function answerOpen(opened: OpenedStore, call: OpenCall): Promise<unknown> {
-  const { storage, snapshots, meta } = opened;
+async function onFolder(
+  taken: OpfsFolder,
+  call: Exclude<FolderCall, { op: "take" | "delete" }>,
+): Promise<unknown> {
   switch (call.op) {
-    case "load":
-      return await storage.load();
-    case "append":
-      return await storage.append({
-        ...call.write,
-        entries: call.packed === undefined ? [] : unpackEntries(call.packed),
-      });
-    case "compact":
-      return await storage.compact(call.snapshot, call.upTo);
-    case "close":
-      return await storage.close();
-    case "metaGet":
-      return await meta.get(call.key);
-    case "metaSet":
-      return await meta.set(call.key, call.value);
     case "list":
-      return await snapshots.list();
-    case "drop":
-      return await snapshots.drop(call.metadata);
-    case "sink":
-      sinks.set(call.sink, await snapshots.write(call.metadata));
-      return undefined;
-    case "sinkWrite":
-      return await sinks.get(call.sink)?.write(call.chunk);
-    case "sinkFinish":
-      return await sinks.get(call.sink)?.finish();
-    case "sinkAbort":
-      return await sinks.get(call.sink)?.abort();
-    case "read":
-      readers.set(call.reader, snapshots.read(call.metadata)[Symbol.asyncIterator]());
-      return undefined;
-    case "readNext":
-      return await readers.get(call.reader)?.next();
-    case "readStop":
-      await readers.get(call.reader)?.return?.();
-      readers.delete(call.reader);
-      return undefined;
+      return await taken.list(call.path);
+    case "makeDirectory":
+      return await taken.makeDirectory(call.path);
+    case "open": {
+      const file = await taken.open(call.path, call.mode);
+      files.set(++opened, file);
+      return opened;
+    }
+    case "rename":
+      return await taken.rename(call.from, call.to);
+    case "remove":
+      return await taken.remove(call.path);
+    case "setAside":
+      return await taken.setAside(call.path);
+    case "release":
+      return await taken.release();
   }
 }
 
-function reply(message: OpfsReply): void {
-  postMessage(message);
+async function onFile(file: DirectoryFile, call: FileCall): Promise<unknown> {
+  switch (call.op) {
+    case "size":
+      return await file.size();
+    case "read":
+      return await readAt(file, call.at, call.length);
+    case "write":
+      return await file.write(call.at, call.bytes);
+    case "append":
+      return await file.append(call.at, call.bytes, call.zeros);
+    case "note":
+      return file.note(call.at, call.bytes);
+    case "truncate":
+      return await file.truncate(call.size);
+    case "sync":
+      return await file.sync();
+    case "moveTo":
+      return await file.moveTo(call.path);
+    case "close":
+      files.delete(call.file);
+      return await file.close();
+  }
+}
+
+function reply(message: OpfsReply, given: ArrayBuffer[] = []): void {
+  postMessage(message, { transfer: given });
 }
 
 function posted(error: unknown): PostedError {
   if (isLogboomError(error)) {
     return { code: error.code, message: error.message, outcome: error.outcome };
   }
-  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return { code: "STORAGE_FAILED", message, outcome: "unknown" };
+  return error instanceof Error
+    ? { name: error.name, message: error.message }
+    : { name: "Error", message: String(error) };
 }

@@ -6,6 +6,7 @@
  * over. A spare holds nothing but zeros, so losing one loses nothing; one that could not be made fails the cut that
  * needs it.
  */
+import { assert } from "../base/assert.js";
 import { type Directory, type DirectoryFile, joinPath } from "./directory.js";
 import { type SegmentName, segmentFile } from "./wal.js";
 
@@ -18,13 +19,13 @@ export interface SegmentPlace {
 
 export class SegmentSupply {
   private readonly place: SegmentPlace;
-  private spare: { readonly sequence: number; readonly made: Promise<void> } | undefined;
+  private spare: { readonly sequence: number; readonly made: Promise<DirectoryFile> } | undefined;
 
   constructor(place: SegmentPlace) {
     this.place = place;
   }
 
-  /** Begins to make the file of segment `sequence`, unless that was begun already. Returns at once. */
+  /** Begins to make the file of segment `sequence`, unless that was begun already. */
   prepare(sequence: number): void {
     if (this.spare?.sequence === sequence) return;
     const made = allocate(this.place, sequence);
@@ -35,19 +36,16 @@ export class SegmentSupply {
 
   /** Writes `header` into the next segment and makes it appear whole, under its own name. */
   async take(segment: SegmentName, header: Uint8Array): Promise<DirectoryFile> {
-    this.prepare(segment.sequence);
     const { directory, path } = this.place;
-    await this.spare?.made;
-    const temporary = joinPath(path, spareFile(segment.sequence));
-    const name = joinPath(path, segmentFile(segment));
-    const file = await directory.open(temporary, "existing");
-    await file.write(0, header);
-    await file.sync();
-    await file.close();
-    await directory.rename(temporary, name);
-    await directory.sync(path);
+    this.prepare(segment.sequence);
+    const { spare } = this;
+    assert(spare !== undefined, "no spare was begun", { sequence: segment.sequence });
+    const file = await spare.made;
+    await file.append(0, header);
+    await file.moveTo(joinPath(path, segmentFile(segment)));
     this.spare = undefined;
-    return await directory.open(name, "existing");
+    await directory.sync(path);
+    return file;
   }
 
   /** Waits for a spare that is being made, and deletes it. */
@@ -55,7 +53,8 @@ export class SegmentSupply {
     const { spare } = this;
     this.spare = undefined;
     if (spare === undefined) return;
-    await spare.made.catch(() => {});
+    const file = await spare.made.catch(() => undefined);
+    await file?.close();
     const { directory, path } = this.place;
     // A new owner's file may have the same name.
     if (directory.owned()) await directory.remove(joinPath(path, spareFile(spare.sequence)));
@@ -74,14 +73,17 @@ function spareFile(sequence: number): string {
   return `${sequence % 2}.tmp`;
 }
 
-async function allocate(place: SegmentPlace, sequence: number): Promise<void> {
+/** @returns the file, open */
+async function allocate(place: SegmentPlace, sequence: number): Promise<DirectoryFile> {
   const { directory, path, segmentBytes } = place;
   // Emptied if it is there: a header left behind a shorter one would be read as data.
   const file = await directory.open(joinPath(path, spareFile(sequence)), "create");
   try {
+    // Flushed with the header.
     await file.truncate(segmentBytes);
-    await file.sync();
-  } finally {
+    return file;
+  } catch (error) {
     await file.close();
+    throw error;
   }
 }

@@ -92,6 +92,7 @@ export class WalLog {
   private unanswered: Task[] = [];
   /** What is being done to the files, also after the lifeline broke. */
   private working: Promise<unknown> = Promise.resolve();
+  private retiring: Promise<unknown> = Promise.resolve();
 
   constructor(
     setup: WalSetup,
@@ -201,6 +202,7 @@ export class WalLog {
     await this.running;
     // A file that is still written must not be closed: its number may be another file's the next moment.
     await this.working.catch(() => {});
+    await this.retiring;
     this.note();
     await this.supply.close();
     await this.file.handle.close();
@@ -265,11 +267,9 @@ export class WalLog {
     }
     const end = file.offset + writer.pending;
     const zeros = end > file.allocated ? this.zerosBehind(end) : 0;
-    writer.zeros(zeros);
     const bytes = writer.take();
     this.checkOwned();
-    await file.handle.write(file.offset, bytes);
-    await file.handle.sync();
+    await file.handle.append(file.offset, bytes, zeros);
     this.checkOwned();
     file.offset = end;
     file.allocated = Math.max(file.allocated, end + zeros);
@@ -305,14 +305,12 @@ export class WalLog {
     if (!directory.owned()) throw takenOver(directory.name);
   }
 
-  /** Ends the segment where its data end and begins the next. */
+  /** Begins the next segment; the one that is full is ended where its data end. */
   private async cut(): Promise<void> {
     const { metadata } = this.setup;
     const { file, writer } = this;
     this.checkOwned();
-    await file.handle.truncate(file.offset);
-    await file.handle.sync();
-    await file.handle.close();
+    const full = { ...file };
     const { hardState, last } = this.written;
     const next = { sequence: file.sequence + 1, index: last.index + 1 };
     writer.crcHandOver();
@@ -324,6 +322,25 @@ export class WalLog {
     file.offset = file.allocated = header.length;
     this.segments = [...this.segments, next];
     this.noteSoon();
+    this.retire(full);
+  }
+
+  /**
+   * Ends a full segment where its data end; nobody waits for it. It needs no flush: the data had theirs, and zeros behind them read as
+   * their end as well (etcd's decoder goes on to the next file there).
+   */
+  private retire({ handle, offset }: OpenSegment): void {
+    const { lifeline, directory } = this.setup;
+    const end = async (): Promise<void> => {
+      try {
+        await handle.truncate(offset);
+      } catch (error) {
+        lifeline.fail(storageFailed(`${directory.name}: writing failed`, error));
+      } finally {
+        await handle.close();
+      }
+    };
+    this.retiring = Promise.all([this.retiring, end()]);
   }
 
   /** Deletes segments whose entries end at or below `upTo`, oldest first, except the newest `segmentsKept`. */
@@ -333,6 +350,8 @@ export class WalLog {
     // The one before it may hold `upTo` itself.
     const free = (at === -1 ? this.segments.length : at) - 1;
     const surplus = Math.min(free, this.segments.length - limits.segmentsKept);
+    // Browsers delete no file that is open.
+    if (surplus > 0) await this.retiring;
     for (let n = 0; n < surplus; n++) {
       const [oldest] = this.segments;
       if (oldest === undefined) return;
@@ -355,8 +374,7 @@ export async function openMark(
   const name = joinPath(path, markFile);
   const exists = (await directory.list(path)).includes(markFile);
   const file = await directory.open(name, exists ? "existing" : "create");
-  await file.write(0, encodeMark(end));
-  await file.sync();
+  await file.append(0, encodeMark(end));
   if (!exists) await directory.sync(path);
   return file;
 }

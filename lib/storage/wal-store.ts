@@ -57,6 +57,7 @@ export async function openWalStore(
     segmentsKept: options.segmentsKept ?? defaults.segmentsKept,
   };
   const lifeline = createLifeline(directory.name);
+  directory.onLost?.((error) => lifeline.fail(error));
   try {
     const opened = await openParts(directory, lifeline, limits, options);
     const { file: current, created, snapshots, log, loaded } = opened;

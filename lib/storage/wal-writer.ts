@@ -50,13 +50,6 @@ export class WalWriter {
     return this.length;
   }
 
-  /** Space behind what was written. */
-  zeros(count: number): void {
-    this.reserve(count);
-    this.bytes.fill(0, this.length, this.length + count);
-    this.length += count;
-  }
-
   /** Begins a segment: hands the checksum over. */
   crcHandOver(): void {
     this.close(crcRecord, -1, this.open(0));

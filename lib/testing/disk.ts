@@ -8,7 +8,7 @@
  * Deterministic: what survives is decided by the random source passed in.
  */
 import type { Random } from "../base/random.js";
-import type { Directory, DirectoryFile } from "../storage/directory.js";
+import { type Directory, type DirectoryFile, zeroBytes } from "../storage/directory.js";
 
 const sectorBytes = 512;
 
@@ -112,7 +112,13 @@ function makeDisk(current: Names, flushed: Names, plan: DiskPlan): MemoryDisk {
         };
         call("open", path, create, nothing);
       }
-      return openFile(find(path), path, call);
+      let name = path;
+      const moveTo = async (to: string): Promise<void> => {
+        await directory.rename(name, to);
+        name = to;
+      };
+      const onFile: FileCall = (kind, ...rest) => call(kind, name, ...rest);
+      return openFile(find(path), onFile, moveTo);
     },
     async rename(from, to) {
       const move = (): void => {
@@ -200,13 +206,16 @@ type Call = (
   drop?: () => void,
 ) => void;
 
-function openFile(inode: Inode, path: string, call: Call): DirectoryFile {
+/** A call of a file, whatever its name is by then. */
+type FileCall = (kind: DiskCall, whole: () => void, half: () => void, drop?: () => void) => void;
+
+function openFile(inode: Inode, call: FileCall, moveTo: DirectoryFile["moveTo"]): DirectoryFile {
   const put = (at: number, bytes: Uint8Array): void => {
     const end = at + bytes.length;
     if (end > inode.current.length) inode.current = resized(inode.current, end);
     inode.current.set(bytes, at);
   };
-  return {
+  const file: DirectoryFile = {
     size: async () => inode.current.length,
     async readInto(target, at) {
       const part = inode.current.subarray(at, at + target.length);
@@ -217,15 +226,18 @@ function openFile(inode: Inode, path: string, call: Call): DirectoryFile {
       const half = bytes.subarray(0, bytes.length >> 1);
       call(
         "write",
-        path,
         () => put(at, bytes),
         () => put(at, half),
       );
     },
+    async append(at, bytes, zeros = 0) {
+      await file.write(at, bytes);
+      if (zeros > 0) await file.write(at + bytes.length, zeroBytes(zeros));
+      await file.sync();
+    },
     note(at, bytes) {
       call(
         "write",
-        path,
         () => put(at, bytes),
         () => {},
       );
@@ -234,7 +246,7 @@ function openFile(inode: Inode, path: string, call: Call): DirectoryFile {
       const cut = (): void => {
         inode.current = resized(inode.current, size);
       };
-      call("truncate", path, cut, () => {});
+      call("truncate", cut, () => {});
     },
     async sync() {
       const flush = (): void => {
@@ -243,10 +255,12 @@ function openFile(inode: Inode, path: string, call: Call): DirectoryFile {
       const drop = (): void => {
         inode.current = inode.flushed.slice();
       };
-      call("sync", path, flush, () => {}, drop);
+      call("sync", flush, () => {}, drop);
     },
+    moveTo,
     async close() {},
   };
+  return file;
 }
 
 function survivingNames(

@@ -5,7 +5,7 @@
  * survives sector by sector (disk.ts).
  */
 
-import type { Directory, DirectoryFile } from "../storage/directory.js";
+import { type Directory, type DirectoryFile, zeroBytes } from "../storage/directory.js";
 import type { OpenedStore, StoreOpenOptions } from "../storage/storage.js";
 import { openWalStore } from "../storage/wal-store.js";
 import { createMemoryDisk, type DiskCall, type MemoryDisk } from "./disk.js";
@@ -120,8 +120,10 @@ export class SimFiles extends SimMedium {
   }
 
   #file(process: SimProcess, path: string, inner: DirectoryFile): DirectoryFile {
-    const isLog = path.endsWith(".wal");
-    return {
+    const call = <T>(kind: DiskCall, run: () => Promise<T>): Promise<T> =>
+      this.#call(process, kind, run);
+    let name = path;
+    const file: DirectoryFile = {
       ...inner,
       write: (at, bytes) =>
         this.#call(
@@ -131,8 +133,18 @@ export class SimFiles extends SimMedium {
           () => inner.write(at, bytes.subarray(0, bytes.length >> 1)),
         ),
       truncate: (size) => this.#call(process, "truncate", () => inner.truncate(size)),
-      sync: () => this.#call(process, "sync", () => this.#sync(inner, isLog)),
+      sync: () => this.#call(process, "sync", () => this.#sync(inner, name.endsWith(".wal"))),
+      async moveTo(to) {
+        await call("rename", () => inner.moveTo(to));
+        name = to;
+      },
+      async append(at, bytes, zeros = 0) {
+        await file.write(at, bytes);
+        if (zeros > 0) await file.write(at + bytes.length, zeroBytes(zeros));
+        await file.sync();
+      },
     };
+    return file;
   }
 
   async #sync(file: DirectoryFile, isLog: boolean): Promise<void> {

@@ -70,11 +70,12 @@ describe("segments made ahead", () => {
       `sync ${first}`,
       `write ${first}`,
       `sync ${first}`,
-      `truncate ${first}`,
-      `sync ${first}`,
       "write 1.tmp",
       "sync 1.tmp",
       "rename 1.tmp",
+      `truncate ${first}`,
+      `write ${next}`,
+      // Zeros, ahead of what comes.
       `write ${next}`,
       `sync ${next}`,
     ]);
