@@ -108,15 +108,11 @@ function situation(simulation: Ailing, core: readonly SimPeer[], unmet: string):
 /** A smallest set of living stores that is a quorum, chosen at random. */
 function chooseCore(simulation: Ailing): SimPeer[] | undefined {
   const { ledger, options, nodes } = simulation;
-  const conf = ledger.latestConf;
   const random = stream(options.seed, "core");
   const core = new Set<NodeId>();
   const sound = nodes.filter((node) => node.sound);
-  // Who has not applied the latest changes yet goes by what was before them, and needs the quorums from there on as well.
-  const since = (some: readonly SimPeer[]): ConfState[] => [
-    ledger.previousConf ?? conf,
-    ...ledger.confsSince(Math.min(ledger.lastCommitted, ...some.map(({ applied }) => applied))),
-  ];
+  const since = (some: readonly SimPeer[]): ConfState[] =>
+    ledger.confsInUse(some.map(({ applied }) => applied));
   const running = sound.filter((node) => node.running);
   const votersOf = since(running).flatMap((one) => [...one.voters, ...one.votersOutgoing]);
   const left = sound.filter(({ id }) => votersOf.includes(id));
