@@ -50,6 +50,9 @@ export interface ClientWorld {
 }
 
 const retryMs = 150;
+const doublingsMax = 5;
+/** A client waits for at most so long before it asks again. */
+export const longestWaitMs: number = 2 * retryMs * 2 ** doublingsMax;
 const unfinishedAtOnce = 30;
 
 export class SimClients {
@@ -136,7 +139,7 @@ export class SimClients {
     });
     node?.submit(command);
     // Later and later: a cluster that is slow must not be buried under repetitions.
-    const wait = retryMs * 2 ** Math.min(pending.attempts - 1, 5);
+    const wait = retryMs * 2 ** Math.min(pending.attempts - 1, doublingsMax);
     this.#world.after(wait + random.below(wait), () => this.#attempt(pending));
   }
 
