@@ -138,7 +138,7 @@ export class SimDatabases extends SimMedium {
     this.#unflushed.push(changes);
     if (this.lieNext) {
       this.lieNext = false;
-      this.lie = this.flushed.copy();
+      this.lie ??= this.flushed.copy();
       this.options.sometimes("a flush lied");
       return;
     }

@@ -61,6 +61,11 @@ export abstract class SimMedium implements SimStorage {
     return this.lie ?? this.flushed;
   }
 
+  /** A flush has lied, and what it covered is not safe yet. */
+  get lies(): boolean {
+    return this.lie !== undefined;
+  }
+
   /** What would be left of the log if the flush that lied were found out now. */
   protected lie: Image | undefined;
   protected readonly options: MediumOptions;
