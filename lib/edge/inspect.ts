@@ -4,7 +4,7 @@
  * Reads our stores, etcd's data directories (`member/wal`, `member/snap`) and bare folders of segments. With `verify` it reads every
  * record and every snapshot to the end and says where the first damage is.
  */
-import { hex } from "../base/bytes.js";
+import { equalBytes, hex } from "../base/bytes.js";
 import { isLogboomError } from "../base/errors.js";
 import { Reader } from "../base/protobuf.js";
 import { decodeEntry, decodeHardState } from "../codec/raftpb-log.js";
@@ -23,7 +23,9 @@ import {
   stateRecord,
 } from "../storage/wal.js";
 import { readSegments, type Segments } from "../storage/wal-files.js";
+import { allAfter } from "../storage/wal-replay.js";
 import { readSnapshotFile } from "../storage/wal-snapshots.js";
+import { storeIdOf } from "../storage/wal-store.js";
 
 export interface InspectOptions {
   /** Only say whether everything is whole. */
@@ -50,15 +52,60 @@ export async function inspect(
   let read: Segments;
   const dump = createDump();
   try {
-    read = await readSegments(directory, wal, 0, dump.visit);
+    read = await readSegments(directory, wal, allAfter(0), dump.visit);
   } catch (error) {
     if (!isLogboomError(error)) throw error;
     print(error.message);
     return 1;
   }
-  if (verify) print(verdict(directory, wal, read, snapshots.length));
-  else show(print, dump, read, snapshots);
-  return damaged.length > 0 || identity !== undefined ? 1 : 0;
+  const lacking = await lacks(directory, wal, read, snapshots);
+  for (const what of lacking) print(what);
+  const bad = damaged.length > 0 || identity !== undefined || lacking.length > 0;
+  if (!verify) show(print, dump, read, snapshots);
+  else if (!bad) print(verdict(directory, wal, read, snapshots.length));
+  return bad ? 1 : 0;
+}
+
+/** What whole records say together that cannot be: an opening would refuse it, or take the store for another one. */
+async function lacks(
+  directory: Directory,
+  wal: string,
+  { replay, segments, end }: Segments,
+  snapshots: readonly SnapshotFound[],
+): Promise<string[]> {
+  const { commit } = replay.hardState;
+  const { last, compacted } = replay.runs ?? { last: 0, compacted: { index: 0 } };
+  const found: string[] = [];
+  const segment = segments.at(-1);
+  if (commit > last && segment !== undefined) {
+    const file = joinPath(wal, segmentFile(segment));
+    found.push(
+      `${directory.name}/${file} ends at offset ${end.offset} with entry ${last}, and entry ${commit} was committed`,
+    );
+  }
+  const owner = await readStoreId(directory);
+  // A log of etcd's own may go on from its database.
+  if (owner === undefined) return found;
+  const metadata = replay.metadata === undefined ? undefined : storeIdOf(replay.metadata);
+  if (metadata !== undefined && !equalBytes(metadata, owner)) {
+    found.push(`${directory.name}/${wal} is the log of another store (${hex(metadata)})`);
+  }
+  const usable = snapshots.some(({ index }) => index >= compacted.index && index <= last);
+  if (compacted.index > 0 && !usable) {
+    found.push(
+      `${directory.name}: the log begins after entry ${compacted.index}, and no snapshot of what was before can be read`,
+    );
+  }
+  return found;
+}
+
+async function readStoreId(directory: Directory): Promise<Uint8Array | undefined> {
+  try {
+    return decodeStoreFile(await readFile(directory, storeFileName)).storeId;
+  } catch {
+    // There is none, or it is damaged, which is said elsewhere.
+    return undefined;
+  }
 }
 
 /** What is wrong with the file that says who the store is; a data directory of etcd's has none. */
@@ -74,6 +121,8 @@ async function checkStoreFile(directory: Directory): Promise<string | undefined>
 
 interface SnapshotFound {
   readonly file: string;
+  /** −1 where it cannot be read. */
+  readonly index: number;
   readonly text: string;
   readonly damage: string | undefined;
 }
@@ -228,9 +277,9 @@ async function readSnapshots(directory: Directory, path: string): Promise<Snapsh
       const { metadata, bodyBytes } = await readSnapshotFile(directory, joinPath(path, file));
       const { term, index, confState } = metadata;
       const text = `term=${term} index=${index} ${members(confState)} bytes=${bodyBytes}`;
-      found.push({ file, text, damage: undefined });
+      found.push({ file, index, text, damage: undefined });
     } catch (error) {
-      found.push({ file, text: file, damage: (error as Error).message });
+      found.push({ file, index: -1, text: file, damage: (error as Error).message });
     }
   }
   return found;

@@ -53,7 +53,7 @@ export interface DirectoryFile {
 
 /** Bytes from `at` on, fewer than `length` where the file ends. */
 export async function readAt(
-  file: DirectoryFile,
+  file: Pick<DirectoryFile, "readInto">,
   at: number,
   length: number,
 ): Promise<Uint8Array<ArrayBuffer>> {

@@ -8,7 +8,9 @@
 import * as fs from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { isLogboomError, LogboomError } from "../base/errors.js";
 import { type Directory, type DirectoryFile, zeroBytes } from "./directory.js";
+import { storageFailed } from "./lifeline.js";
 import { type FileLock, lockFile } from "./lock-file.js";
 import type { OpenedStore } from "./storage.js";
 import { fileLimits, openWalStore, type WalStoreOptions } from "./wal-store.js";
@@ -21,18 +23,26 @@ export interface FileStoreOptions extends WalStoreOptions {
 /**
  * Opens the store in a directory, creating it when there is none.
  *
- * @throws LogboomError `STORAGE_LOCKED` (another process has it open: names it) · `STORAGE_FAILED` (damaged: names file and
- *         offset; or the disk failed) · `STORE_WENT_BACK` (below `notBelow`)
+ * @throws LogboomError `BAD_CONFIG` · `STORAGE_LOCKED` (another process has it open: names it) · `STORAGE_FAILED` (damaged: names
+ *         file and offset; or the disk failed, or lets no store be there) · `STORE_WENT_BACK` (below `notBelow`)
  */
 export async function openFileStore(options: FileStoreOptions): Promise<OpenedStore> {
   return await openWalStore(await openNodeDirectory(options.directory), fileLimits, options);
 }
 
-/** Takes the directory for this process. @throws LogboomError `STORAGE_LOCKED` */
+/** Takes the directory for this process. @throws LogboomError `BAD_CONFIG`, `STORAGE_LOCKED`, `STORAGE_FAILED` */
 export async function openNodeDirectory(path: string): Promise<Directory> {
+  if (typeof path !== "string" || path === "") {
+    throw new LogboomError("BAD_CONFIG", `directory must be a path, got ${JSON.stringify(path)}`);
+  }
   const root = resolve(path);
-  await makeDurable(root);
-  return nodeDirectory(root, lockFile(root));
+  try {
+    await makeDurable(root);
+    return nodeDirectory(root, lockFile(root));
+  } catch (error) {
+    if (isLogboomError(error)) throw error;
+    throw storageFailed(`${root} cannot hold a store`, error);
+  }
 }
 
 /** Without the lock, for those who only read. */

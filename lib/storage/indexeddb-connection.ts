@@ -32,8 +32,6 @@ export interface Connection {
   readonly name: string;
   readonly lifeline: Lifeline;
   readonly identity: StoreIdentity;
-  /** Whether the browser confirms that a completed transaction has been flushed. */
-  readonly strict: boolean;
   /**
    * A strict transaction that does nothing but add records to the log, from `number` on: what most writes are. That it is still
    * ours needs no reading: who takes the store over leaves a record where the next one of the former owner would go.

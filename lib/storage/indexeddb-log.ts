@@ -22,7 +22,7 @@ import { TermRuns } from "./term-runs.js";
 /** At least what a record needs for an entry beside its data: lengths, type, term and index. */
 const entryOverhead = 32;
 
-/** Records read per request while loading: at most some 6 MiB at a time. */
+/** Records read per request while loading: at most some 6 MiB at a time, unless entries are larger than a record, and those stay in memory anyway. */
 const recordsPerRead = 64;
 
 export interface IndexedDbLog {

@@ -18,6 +18,8 @@ import { decodeRecord, type LogRecord } from "./log-record.js";
 import type { StoreIdentity } from "./storage.js";
 
 export const schemaVersion = 2;
+/** Added to a database's version each time a new store takes the place of one of which a part was gone. */
+export const renewal = 256;
 export const storeNames = ["state", "log", "snapshots", "chunks", "meta"] as const;
 export type StoreName = (typeof storeNames)[number];
 

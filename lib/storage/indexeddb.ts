@@ -7,7 +7,7 @@
  * Invariants: there is one writer. Whoever opens raises the boot counter and puts a record of its own where the former owner's next one
  * would go, in one transaction; a later write of that owner finds the place taken and aborts, and what is no write to the log
  * reads the counter and aborts when it changed. An identity is made with the object stores, in one transaction: a wiped database is another
- * peer, and so is one of which a part is gone: it is deleted, with every connection to it. Any error, abort, `close` or `versionchange`
+ * peer, and so is one of which a part is gone: it is made anew, which ends every connection to it. Any error, abort, `close` or `versionchange`
  * breaks the lifeline at once.
  *
  * Not here: which tab may open (Web Locks, room/slot.ts).
@@ -23,6 +23,7 @@ import {
   readBoot,
   readIdentity,
   readRecord,
+  renewal,
   schemaVersion,
   storeNames,
 } from "./indexeddb-records.js";
@@ -112,13 +113,13 @@ async function connect(
   database.addEventListener("close", lost("the browser closed its database"));
   database.addEventListener("versionchange", lost("another page deletes or upgrades its database"));
   try {
-    const { identity, strict, ...takeover } = await takeOver(database, options.notBelow);
+    const { identity, ...takeover } = await takeOver(database, options.notBelow);
     const run = transactions(database, name, lifeline, identity.boot);
     const close = (): void => {
       lifeline.close();
       database.close();
     };
-    return { connection: { name, lifeline, identity, strict, close, ...run }, takeover };
+    return { connection: { name, lifeline, identity, close, ...run }, takeover };
   } catch (error) {
     lifeline.close();
     database.close();
@@ -128,7 +129,7 @@ async function connect(
 
 /** The store that is there; where a part of it is gone, a new one in its place. */
 async function openWhole(options: IndexedDbOptions): Promise<IDBPDatabase<unknown>> {
-  const { name, indexedDB } = options;
+  const { name } = options;
   const database = await openDatabase(options);
   let gone: string | undefined;
   try {
@@ -138,10 +139,11 @@ async function openWhole(options: IndexedDbOptions): Promise<IDBPDatabase<unknow
     throw isLogboomError(error) ? error : storageFailed(`store ${name} cannot be opened`, error);
   }
   if (gone === undefined) return database;
-  // Deleted, not cleared: an owner that sleeps elsewhere must not wake up in the new one.
+  // As a new version of the database: an owner that sleeps elsewhere loses it and cannot wake up in the new store, and old and new change
+  // places in one transaction, so that it is never forgotten why.
+  const { version } = database;
   database.close();
-  await deleteIndexedDbStore(name, indexedDB);
-  return await openDatabase(options, gone);
+  return await openVersion(options, version + renewal, gone);
 }
 
 async function goneFrom(database: IDBPDatabase<unknown>): Promise<string | undefined> {
@@ -164,32 +166,65 @@ async function goneFrom(database: IDBPDatabase<unknown>): Promise<string | undef
   return goneOf({ identity, boot, last, meta, snapshots, hasChunks: chunks.length > 0 });
 }
 
-/** @param replaced  what of an earlier store here was gone */
-async function openDatabase(
+async function openDatabase(options: IndexedDbOptions): Promise<IDBPDatabase<unknown>> {
+  try {
+    return await openVersion(options, schemaVersion);
+  } catch (error) {
+    const newer = isLogboomError(error) && isNamed(error.cause, "VersionError");
+    if (!newer) throw error;
+    // A store that took another's place, or a later layout.
+    const database = await openVersion(options, undefined);
+    if (database.version % renewal === schemaVersion) return database;
+    database.close();
+    throw error;
+  }
+}
+
+/**
+ * @param version  undefined: the one it has
+ * @param replaced  what of the store that is there was gone: it is made anew
+ */
+async function openVersion(
   options: IndexedDbOptions,
+  version: number | undefined,
   replaced?: string,
 ): Promise<IDBPDatabase<unknown>> {
-  const { name, randomBytes = platformRandomBytes } = options;
-  const request = factory(options.indexedDB).open(name, schemaVersion);
+  const { name } = options;
+  const request = factory(options.indexedDB).open(name, version);
+  let earlier = false;
   request.onupgradeneeded = ({ oldVersion }) => {
-    if (request.transaction === null) return;
-    if (oldVersion !== 0) {
+    const { transaction, result } = request;
+    if (transaction === null) return;
+    if (oldVersion !== 0 && replaced === undefined) {
       // What an earlier layout holds is left as it is.
-      request.transaction.abort();
+      earlier = true;
+      transaction.abort();
       return;
     }
-    for (const store of storeNames) request.result.createObjectStore(store);
-    const state = request.transaction.objectStore("state");
-    const ids = { storeId: randomBytes(16), signSeed: randomBytes(32) };
-    state.put(replaced === undefined ? ids : { ...ids, replaced }, "identity");
-    state.put(0, "boot");
-    request.transaction.objectStore("meta").put(new Uint8Array(0), metaMade);
+    if (replaced !== undefined) {
+      for (const store of [...result.objectStoreNames]) result.deleteObjectStore(store);
+    }
+    makeStore(result, transaction, options, replaced);
   };
   return await new Promise((resolve, reject) => {
     request.onblocked = () => reject(locked(name, "close it and try again"));
-    request.onerror = () => reject(openingFailed(name, request.error));
+    request.onerror = () => reject(openingFailed(name, earlier, request.error));
     request.onsuccess = () => resolve(wrap(request.result) as IDBPDatabase<unknown>);
   });
+}
+
+function makeStore(
+  database: IDBDatabase,
+  transaction: IDBTransaction,
+  { randomBytes = platformRandomBytes }: IndexedDbOptions,
+  replaced: string | undefined,
+): void {
+  for (const store of storeNames) database.createObjectStore(store);
+  const state = transaction.objectStore("state");
+  const ids = { storeId: randomBytes(16), signSeed: randomBytes(32) };
+  state.put(replaced === undefined ? ids : { ...ids, replaced }, "identity");
+  state.put(0, "boot");
+  transaction.objectStore("meta").put(new Uint8Array(0), metaMade);
 }
 
 /**
@@ -200,7 +235,7 @@ async function openDatabase(
 async function takeOver(
   database: IDBPDatabase<unknown>,
   notBelow: Acknowledged | undefined,
-): Promise<Takeover & { identity: StoreIdentity; strict: boolean }> {
+): Promise<Takeover & { identity: StoreIdentity }> {
   const transaction = database.transaction(["state", "log"], "readwrite", { durability: "strict" });
   const state = transaction.objectStore("state");
   const log = transaction.objectStore("log");
@@ -228,7 +263,6 @@ async function takeOver(
     identity: { ...ids, boot, created: before === 0 },
     number,
     record,
-    strict: transaction.durability === "strict",
   };
 }
 
@@ -259,11 +293,15 @@ function factory(given: IDBFactory | undefined): IDBFactory {
   throw new LogboomError("NO_STORAGE", "there is no IndexedDB here");
 }
 
-function openingFailed(name: string, cause: DOMException | null): LogboomError {
-  if (cause?.name === "VersionError") {
+function isNamed(error: unknown, name: string): boolean {
+  return error instanceof DOMException && error.name === name;
+}
+
+function openingFailed(name: string, earlier: boolean, cause: DOMException | null): LogboomError {
+  if (isNamed(cause, "VersionError")) {
     return storageFailed(`store ${name} was written by a later version of Logboom`, cause);
   }
-  if (cause?.name === "AbortError") {
+  if (earlier) {
     return storageFailed(
       `store ${name} was written by an earlier version of Logboom, whose layout this one does not read: delete it`,
       cause,

@@ -24,10 +24,15 @@ interface FileHandle extends FileSystemFileHandle {
 }
 
 /** What of a Directory is carried out here. */
-export type OpfsFolder = Pick<
-  Directory,
-  "list" | "makeDirectory" | "open" | "rename" | "remove" | "setAside" | "release"
->;
+export interface OpfsFolder
+  extends Pick<Directory, "list" | "makeDirectory" | "rename" | "remove" | "setAside" | "release"> {
+  open(path: string, mode: "existing" | "create" | "read"): Promise<OpfsFile>;
+}
+
+export interface OpfsFile extends Omit<DirectoryFile, "append"> {
+  /** At once: a promise more is time, and this is what everybody waits for. */
+  append(at: number, bytes: Uint8Array, zeros: number): void;
+}
 
 /**
  * Takes the folder of the store `name` for this worker.
@@ -181,7 +186,7 @@ async function accessFile(
   handle: FileHandle,
   open: Set<SyncAccessHandle>,
   move: (to: string) => Promise<void>,
-): Promise<DirectoryFile> {
+): Promise<OpfsFile> {
   const enter = async (): Promise<SyncAccessHandle> => {
     const entered = await handle.createSyncAccessHandle();
     open.add(entered);
@@ -201,7 +206,7 @@ async function accessFile(
     size: async () => access.getSize(),
     readInto: async (target, at) => access.read(target, { at }),
     write: async (at, bytes) => put(at, bytes),
-    async append(at, bytes, zeros = 0) {
+    append(at, bytes, zeros) {
       put(at, bytes);
       if (zeros > 0) put(at + bytes.length, zeroBytes(zeros));
       access.flush();
@@ -220,7 +225,7 @@ async function accessFile(
 }
 
 /** For reading: takes no lock, so a snapshot can be read twice at once. */
-function blobFile(blob: Blob): DirectoryFile {
+function blobFile(blob: Blob): OpfsFile {
   const never = (): never => {
     throw new Error("opened for reading");
   };
@@ -232,7 +237,7 @@ function blobFile(blob: Blob): DirectoryFile {
       return part.byteLength;
     },
     write: async () => never(),
-    append: async () => never(),
+    append: never,
     note: never,
     truncate: async () => never(),
     sync: async () => never(),

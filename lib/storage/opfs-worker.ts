@@ -5,8 +5,13 @@
  * one, as opfs-directory.ts carries them out.
  */
 import { isLogboomError, LogboomError } from "../base/errors.js";
-import { type DirectoryFile, readAt } from "./directory.js";
-import { deleteOpfsFolder, type OpfsFolder, openOpfsFolder } from "./opfs-directory.js";
+import { readAt } from "./directory.js";
+import {
+  deleteOpfsFolder,
+  type OpfsFile,
+  type OpfsFolder,
+  openOpfsFolder,
+} from "./opfs-directory.js";
 import type {
   FileCall,
   FolderCall,
@@ -17,36 +22,53 @@ import type {
 } from "./opfs-protocol.js";
 
 let folder: OpfsFolder | undefined;
-const files = new Map<number, DirectoryFile>();
+const files = new Map<number, OpfsFile>();
 let opened = 0;
 
 addEventListener("message", ({ data }: MessageEvent<OpfsRequest>) => {
-  void serve(data);
+  if (data.op === "append") append(data);
+  else void serve(data);
 });
 
-async function serve(request: OpfsRequest): Promise<void> {
-  const { id } = request;
+function append(call: OpfsRequest & { op: "append" }): void {
   try {
-    const value = await carryOut(request);
-    if (id !== undefined) answer(request, id, value);
+    fileOf(call).append(call.at, call.bytes, call.zeros);
+    answer(call, undefined);
   } catch (error) {
-    reply({ id, error: posted(error) });
+    refuse(call, error);
   }
 }
 
-function answer(call: OpfsCall, id: number, value: unknown): void {
-  const given = call.op === "append" || call.op === "write" ? call.bytes.buffer : undefined;
+async function serve(request: OpfsRequest): Promise<void> {
+  try {
+    answer(request, await carryOut(request));
+  } catch (error) {
+    refuse(request, error);
+  }
+}
+
+function answer(request: OpfsRequest, value: unknown): void {
+  const { id } = request;
+  if (id === undefined) return;
+  const given =
+    request.op === "append" || request.op === "write" ? request.bytes.buffer : undefined;
   if (given !== undefined) reply({ id, spent: given }, [given]);
   else if (value instanceof Uint8Array) reply({ id, value }, [value.buffer as ArrayBuffer]);
   else reply({ id, value });
 }
 
+function refuse({ id }: OpfsRequest, error: unknown): void {
+  reply({ id, error: posted(error) });
+}
+
+function fileOf(call: FileCall): OpfsFile {
+  const file = files.get(call.file);
+  if (file === undefined) throw new LogboomError("CLOSED", `file ${call.file} is not open`);
+  return file;
+}
+
 async function carryOut(call: OpfsCall): Promise<unknown> {
-  if ("file" in call) {
-    const file = files.get(call.file);
-    if (file === undefined) throw new LogboomError("CLOSED", `file ${call.file} is not open`);
-    return await onFile(file, call);
-  }
+  if ("file" in call) return await onFile(fileOf(call), call);
   if (call.op === "take") {
     folder = await openOpfsFolder(call.name);
     return undefined;
@@ -81,7 +103,7 @@ async function onFolder(
   }
 }
 
-async function onFile(file: DirectoryFile, call: FileCall): Promise<unknown> {
+async function onFile(file: OpfsFile, call: FileCall): Promise<unknown> {
   switch (call.op) {
     case "size":
       return await file.size();
@@ -90,7 +112,7 @@ async function onFile(file: DirectoryFile, call: FileCall): Promise<unknown> {
     case "write":
       return await file.write(call.at, call.bytes);
     case "append":
-      return await file.append(call.at, call.bytes, call.zeros);
+      return file.append(call.at, call.bytes, call.zeros);
     case "note":
       return file.note(call.at, call.bytes);
     case "truncate":

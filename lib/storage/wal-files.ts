@@ -6,7 +6,7 @@
 import { DecodeError, isLogboomError, type LogboomError } from "../base/errors.js";
 import { Reader, varintSize } from "../base/protobuf.js";
 import { decodeEntry, readEntry } from "../codec/raftpb-log.js";
-import type { Entry, Index } from "../core/types.js";
+import type { Entry } from "../core/types.js";
 import { type Directory, joinPath, readAt, readFile } from "./directory.js";
 import { storageFailed } from "./lifeline.js";
 import { decodeMark, isBefore } from "./synced-mark.js";
@@ -24,7 +24,7 @@ import {
   stateRecord,
   type WalRecord,
 } from "./wal.js";
-import { type Place, Replay } from "./wal-replay.js";
+import { type Place, Replay, type Window } from "./wal-replay.js";
 
 export const markFile = "synced";
 
@@ -66,20 +66,20 @@ export async function listSegments(
 /**
  * Reads every segment.
  *
- * @param keepFrom  entries after this index are kept
+ * @param window  of the entries those are kept
  * @throws LogboomError `STORAGE_FAILED` with file and offset of the first damage
  */
 export async function readSegments(
   directory: Directory,
   path: string,
-  keepFrom: Index,
+  window: Window,
   visit?: Visit,
 ): Promise<Segments> {
   const segments = await listSegments(directory, path);
   const mark = await readMark(directory, path);
   // A log of ours: etcd's own has no such file, and is judged by etcd's rule.
   const anyByte = (await directory.list(path)).includes(markFile);
-  const replay = new Replay(keepFrom);
+  const replay = new Replay(window);
   let crc = 0;
   let end: Place = { sequence: 0, offset: 0 };
   let fileBytes = 0;

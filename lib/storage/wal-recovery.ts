@@ -14,35 +14,49 @@ import { removeSpares } from "./segment-supply.js";
 import type { Loaded } from "./storage.js";
 import { isBefore } from "./synced-mark.js";
 import { TermRuns } from "./term-runs.js";
-import { type SegmentName, type SnapshotMark, segmentFile } from "./wal.js";
+import { type SnapshotMark, segmentFile } from "./wal.js";
 import { damagedAt, readMark, readSegments, type Segments } from "./wal-files.js";
 import { openMark, WalLog, type WalSetup } from "./wal-log.js";
+import type { Window } from "./wal-replay.js";
 
 export interface Recovered {
   readonly log: WalLog;
   readonly loaded: Loaded;
 }
 
+/** About what a record takes beside an entry's data. */
+const recordOverhead = 32;
+
 /** A part of the store is not there: it is no store any more. */
 export class PartGone extends Error {}
 
+/** What is loaded of the log behind the snapshot that is started from. */
+export interface Trailing {
+  readonly entries: number;
+  readonly bytes: number;
+}
+
 /** @throws LogboomError `STORAGE_FAILED` · PartGone where every snapshot is gone and the log does not begin at its first entry */
-export async function recover(setup: WalSetup, trailing: number): Promise<Recovered> {
+export async function recover(setup: WalSetup, trailing: Trailing): Promise<Recovered> {
   const { directory, path, snapshots } = setup;
-  const newest = snapshots.list()[0]?.index ?? 0;
-  let keepFrom = Math.max(0, newest - trailing);
-  let read = await takeBack(setup, await readSegments(directory, path, keepFrom));
+  const readFor = async (index: Index): Promise<Segments> => {
+    const after = Math.max(0, index - trailing.entries);
+    const window: Window = { after, behind: index, bytesMax: trailing.bytes };
+    return await takeBack(setup, await readSegments(directory, path, window), window);
+  };
+  let behind = snapshots.list()[0]?.index ?? 0;
+  let read = await readFor(behind);
   const damaged: Error[] = [];
   for (;;) {
     const candidate = usable(read, snapshots.list())[0];
-    const wanted = Math.max(0, (candidate?.index ?? 0) - trailing);
-    if (wanted < keepFrom) {
+    const index = candidate?.index ?? 0;
+    if (index < behind && read.replay.keptAfter > Math.max(0, index - trailing.entries)) {
       // The newest file was not the one to start from: the entries before it are needed after all.
-      keepFrom = wanted;
-      read = await takeBack(setup, await readSegments(directory, path, keepFrom));
+      behind = index;
+      read = await readFor(behind);
     }
     const damage = candidate === undefined ? undefined : await snapshots.verify(candidate);
-    if (damage === undefined) return await start(setup, read, candidate, keepFrom, damaged);
+    if (damage === undefined) return await start(setup, read, candidate, damaged);
     damaged.push(damage);
   }
 }
@@ -64,7 +78,11 @@ function sameName(mark: SnapshotMark, file: SnapshotMetadata): boolean {
 }
 
 /** Drops what a write with a snapshot left that did not reach the disk whole. */
-async function takeBack({ directory, path }: WalSetup, read: Segments): Promise<Segments> {
+async function takeBack(
+  { directory, path }: WalSetup,
+  read: Segments,
+  window: Window,
+): Promise<Segments> {
   const place = read.replay.unfinished();
   if (place === undefined) return read;
   const segment = read.segments.find(({ sequence }) => sequence === place.sequence);
@@ -74,19 +92,8 @@ async function takeBack({ directory, path }: WalSetup, read: Segments): Promise<
     const file = segment === undefined ? path : joinPath(path, segmentFile(segment));
     throw damagedAt(directory, file, place.offset, "a snapshot that no HardState covers");
   }
-  return await readTo(directory, path, read, segment, place.offset);
-}
-
-async function readTo(
-  directory: Directory,
-  path: string,
-  read: Segments,
-  last: SegmentName,
-  offset: number,
-): Promise<Segments> {
-  const file = joinPath(path, segmentFile(last));
-  await cutOff(directory, file, offset);
-  const again = await readSegments(directory, path, 0);
+  await cutOff(directory, joinPath(path, segmentFile(last)), place.offset);
+  const again = await readSegments(directory, path, window);
   return { ...again, fileBytes: read.fileBytes };
 }
 
@@ -100,6 +107,7 @@ async function cutOff(directory: Directory, file: string, offset: number): Promi
     for (let at = 0; at < size; at += piece) await copy.write(at, await readAt(source, at, piece));
     await copy.sync();
     await copy.close();
+    await directory.sync(file.slice(0, file.lastIndexOf("/")));
     await source.truncate(offset);
     await source.sync();
   } finally {
@@ -111,7 +119,6 @@ async function start(
   setup: WalSetup,
   read: Segments,
   chosen: SnapshotMetadata | undefined,
-  keepFrom: Index,
   damaged: readonly Error[],
 ): Promise<Recovered> {
   const { directory, path, snapshots } = setup;
@@ -133,7 +140,7 @@ async function start(
       `${directory.name}: the log ends at entry ${runs.last} and entry ${replay.hardState.commit} was committed`,
     );
   }
-  const from = Math.min(Math.max(runs.compacted.index, keepFrom), chosen?.index ?? 0);
+  const from = Math.min(Math.max(runs.compacted.index, replay.keptAfter), chosen?.index ?? 0);
   runs.compact(from);
   const { compacted } = runs;
   const lastTerm = runs.termAt(runs.last) ?? compacted.term;
@@ -154,7 +161,28 @@ async function start(
   const log = new WalLog(setup, read, { shape, runs, named, handle, mark });
   const first = replay.entries[0]?.index ?? 0;
   const entries = first > compacted.index ? replay.entries : entriesAfter(replay, compacted.index);
-  return { log, loaded: { hardState, snapshot: chosen, entries, compacted } };
+  return { log, loaded: { hardState, snapshot: chosen, entries: loosened(entries), compacted } };
+}
+
+/** Entries are views of the segments they were read from: those of a segment that is mostly of no use are copied, so that it goes. */
+function loosened(entries: readonly Entry[]): readonly Entry[] {
+  const used = new Map<ArrayBufferLike, number>();
+  for (let n = 0; n < entries.length; ) {
+    const buffer = entries[n]?.data.buffer as ArrayBufferLike;
+    let bytes = used.get(buffer) ?? 0;
+    for (; entries[n]?.data.buffer === buffer; n++) {
+      bytes += (entries[n]?.data.length ?? 0) + recordOverhead;
+    }
+    used.set(buffer, bytes);
+  }
+  const loose = new Set<ArrayBufferLike>();
+  for (const [buffer, bytes] of used) if (bytes * 2 < buffer.byteLength) loose.add(buffer);
+  if (loose.size === 0) return entries;
+  return entries.map((entry) => {
+    const { term, index, type, data, unknown } = entry;
+    if (!loose.has(data.buffer)) return entry;
+    return { term, index, type, data: data.slice(), unknown: unknown?.slice() };
+  });
 }
 
 function entriesAfter({ entries }: Segments["replay"], index: Index): readonly Entry[] {

@@ -9,11 +9,13 @@
  * A snapshot counts once a HardState that covers it has followed. One that was installed and never covered is the beginning
  * of a write that did not reach the disk: it and what follows never were (`unfinished`).
  *
- * Memory: entries above `keepFrom` only. Not here: segments and files (wal-log.ts).
+ * Memory: the entries of a window only. Not here: segments and files (wal-log.ts).
  */
+import { must } from "../base/assert.js";
 import { equalBytes } from "../base/bytes.js";
 import { DecodeError } from "../base/errors.js";
 import { decodeHardState } from "../codec/raftpb-log.js";
+import { memoryBytes } from "../core/entries.js";
 import { type Entry, emptyHardState, type HardState, type Index } from "../core/types.js";
 import type { Position } from "./log-shape.js";
 import { TermRuns } from "./term-runs.js";
@@ -23,6 +25,19 @@ import { decodeSnapshotMark, type SnapshotMark } from "./wal.js";
 export interface Place {
   readonly sequence: number;
   readonly offset: number;
+}
+
+/** Which entries are collected: those after an index, but of the older ones only as many as fit. */
+export interface Window {
+  readonly after: Index;
+  /** Of the entries up to here the newest that have at most `bytesMax` bytes in memory (core/entries.ts). */
+  readonly behind: Index;
+  readonly bytesMax: number;
+}
+
+/** All entries after `index`. */
+export function allAfter(index: Index): Window {
+  return { after: index, behind: 0, bytesMax: 0 };
 }
 
 interface State {
@@ -37,21 +52,24 @@ export class Replay {
   metadata: Uint8Array | undefined;
   /** Snapshot records in order, also those that do not count. */
   marks: SnapshotMark[] = [];
-  /** Entries above `keepFrom`, the last of which is the log's last. */
+  /** Entries after `keptAfter`, the last of which is the log's last. */
   entries: Entry[] = [];
+  keptAfter: Index;
   /** Undefined until the first entry or snapshot says where the log begins. */
   runs: TermRuns | undefined;
   /** A snapshot record seen before any entry: the log begins after it, or somewhere in what was released. */
   private origin: Position | undefined;
-  private readonly keepFrom: Index;
+  private readonly window: Window;
+  /** Bytes of `entries` up to `window.behind`. */
+  private behindBytes = 0;
   /** What was there before a snapshot that is not covered yet. */
   private doubted:
     | { readonly index: Index; readonly before: State | undefined; readonly place: Place }
     | undefined;
 
-  /** @param keepFrom  entries after this index are collected */
-  constructor(keepFrom: Index) {
-    this.keepFrom = keepFrom;
+  constructor(window: Window) {
+    this.window = window;
+    this.keptAfter = window.after;
   }
 
   setMetadata(data: Uint8Array): void {
@@ -94,7 +112,7 @@ export class Replay {
     if (entry.index <= runs.compacted.index) {
       // Rewritten below where we know the log from: begin there.
       this.runs = new TermRuns({ index: entry.index, term: entry.term });
-      this.entries = [];
+      this.beginWith([]);
       return;
     }
     if (entry.index > runs.last + 1) {
@@ -106,10 +124,37 @@ export class Replay {
     }
     if (entry.index <= runs.last) {
       const kept = entry.index - (runs.last + 1 - this.entries.length);
-      this.entries.length = Math.max(0, kept);
+      this.cut(Math.max(0, kept));
     }
     runs.set(entry.index, entry.term);
-    if (entry.index > this.keepFrom) this.entries.push(entry);
+    if (entry.index > this.keptAfter) this.keep(entry);
+  }
+
+  private keep(entry: Entry): void {
+    const { behind, bytesMax } = this.window;
+    this.entries.push(entry);
+    if (entry.index > behind) return;
+    this.behindBytes += memoryBytes(entry);
+    while (this.behindBytes > bytesMax) {
+      const oldest = must(this.entries.shift(), "what has bytes is there");
+      this.behindBytes -= memoryBytes(oldest);
+      this.keptAfter = oldest.index;
+    }
+  }
+
+  /** Leaves the first `count` entries. */
+  private cut(count: number): void {
+    for (let n = count; n < this.entries.length; n++) {
+      const entry = this.entries[n] as Entry;
+      if (entry.index > this.window.behind) break;
+      this.behindBytes -= memoryBytes(entry);
+    }
+    this.entries.length = count;
+  }
+
+  private beginWith(entries: Entry[]): void {
+    this.entries = entries;
+    this.behindBytes = 0;
   }
 
   snapshot(data: Uint8Array, place: Place): void {
@@ -131,7 +176,7 @@ export class Replay {
       }
       if (runs === undefined) this.origin = mark;
       else this.runs = new TermRuns({ index: mark.index, term: mark.term });
-      this.entries = [];
+      this.beginWith([]);
     }
     this.marks.push(mark);
   }
@@ -156,7 +201,7 @@ export class Replay {
     this.doubted = undefined;
     const { before } = doubted;
     this.runs = before?.runs;
-    this.entries = before?.entries ?? [];
+    this.beginWith(before?.entries ?? []);
     this.hardState = before?.hardState ?? emptyHardState;
     this.marks = [...(before?.marks ?? [])];
     return doubted.place;

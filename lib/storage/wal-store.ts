@@ -26,7 +26,9 @@ import type { Loaded, OpenedStore, StoreMeta, StoreOpenOptions } from "./storage
 import { decodeStoreFile, encodeStoreFile, type StoreFile, storeFileName } from "./store-file.js";
 import { listSegments, readMetadata, readSegments } from "./wal-files.js";
 import type { WalLimits } from "./wal-log.js";
-import { PartGone, type Recovered, recover } from "./wal-recovery.js";
+import { completeWalOptions } from "./wal-options.js";
+import { PartGone, type Recovered, recover, type Trailing } from "./wal-recovery.js";
+import { allAfter } from "./wal-replay.js";
 import { isSnapshot, openWalSnapshots, type WalSnapshots } from "./wal-snapshots.js";
 import { WalWriter } from "./wal-writer.js";
 
@@ -37,6 +39,8 @@ export const snapFolder = "member/snap";
 export interface WalStoreOptions extends StoreOpenOptions, Partial<WalLimits> {
   /** Entries below the snapshot that `load` still returns, for followers a little behind. Default 5000, as etcd's catch-up. */
   readonly trailingEntries?: number;
+  /** Bytes of memory they have at most: data and 128 more for each. Default 24 MiB, as a node's snapshot policy keeps. */
+  readonly trailingBytes?: number;
 }
 
 export const fileLimits: WalLimits = { segmentBytes: 64_000_000, segmentsKept: 5 };
@@ -45,21 +49,18 @@ export const browserLimits: WalLimits = { segmentBytes: 4_000_000, segmentsKept:
 /**
  * Opens the store in `directory`, which the caller holds exclusively; creates it when there is none.
  *
- * @throws LogboomError `STORAGE_FAILED` (damaged: names file and offset; or the disk failed) · `STORE_WENT_BACK`
+ * @throws LogboomError `BAD_CONFIG` · `STORAGE_FAILED` (damaged: names file and offset; or the disk failed) · `STORE_WENT_BACK`
  */
 export async function openWalStore(
   directory: Directory,
   defaults: WalLimits,
   options: WalStoreOptions = {},
 ): Promise<OpenedStore> {
-  const limits: WalLimits = {
-    segmentBytes: options.segmentBytes ?? defaults.segmentBytes,
-    segmentsKept: options.segmentsKept ?? defaults.segmentsKept,
-  };
   const lifeline = createLifeline(directory.name);
   directory.onLost?.((error) => lifeline.fail(error));
   try {
-    const opened = await openParts(directory, lifeline, limits, options);
+    const { limits, trailing } = completeWalOptions(options, defaults);
+    const opened = await openParts(directory, lifeline, limits, trailing, options);
     const { file: current, created, snapshots, log, loaded } = opened;
     snapshots.rules = () => ({ shape: log.shape, named: log.named });
     if (options.notBelow !== undefined) {
@@ -151,13 +152,14 @@ async function openParts(
   directory: Directory,
   lifeline: Lifeline,
   limits: WalLimits,
-  options: WalStoreOptions,
+  trailing: Trailing,
+  options: StoreOpenOptions,
 ): Promise<Parts> {
   const open = async (file: StoreFile, created: boolean): Promise<Parts> => {
     const snapshots = await openWalSnapshots(directory, snapFolder, lifeline);
     const metadata = walMetadata(file.storeId);
     const setup = { directory, path: walFolder, lifeline, snapshots, limits, metadata };
-    const { log, loaded } = await recover(setup, options.trailingEntries ?? 5000);
+    const { log, loaded } = await recover(setup, trailing);
     return { file, created, snapshots, log, loaded };
   };
   const found = await findStore(directory);
@@ -194,7 +196,7 @@ async function findOrphans(directory: Directory, segments: number): Promise<Part
     return (await directory.list(snapFolder)).some(isSnapshot) ? gone : undefined;
   }
   try {
-    const { replay } = await readSegments(directory, walFolder, Number.POSITIVE_INFINITY);
+    const { replay } = await readSegments(directory, walFolder, allAfter(Number.POSITIVE_INFINITY));
     const { hardState, runs } = replay;
     return hardState.term === 0 && (runs?.last ?? 0) === 0 ? undefined : gone;
   } catch {

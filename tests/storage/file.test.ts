@@ -202,3 +202,31 @@ describe("the file system beneath a file store", () => {
     }
   });
 });
+
+describe("what cannot be a store is refused by what is wrong with it", () => {
+  const path = join(root, "refused");
+  const inside = join(root, "a file", "store");
+
+  test.each([
+    ["no path", { directory: "" }, "BAD_CONFIG", 'directory must be a path, got ""'],
+    ["a file", { directory: join(root, "a file") }, "STORAGE_FAILED", "cannot hold a store"],
+    ["below a file", { directory: inside }, "STORAGE_FAILED", `${inside} cannot hold a store`],
+    ["segments of nothing", { directory: path, segmentBytes: 0 }, "BAD_CONFIG", "segmentBytes"],
+    ["no number", { directory: path, segmentBytes: Number.NaN }, "BAD_CONFIG", "got NaN"],
+    ["segments that fit nowhere", { directory: path, segmentBytes: 1e10 }, "BAD_CONFIG", "1e10"],
+    ["half a segment", { directory: path, segmentsKept: 1.5 }, "BAD_CONFIG", "got 1.5"],
+    ["fewer entries than none", { directory: path, trailingEntries: -1 }, "BAD_CONFIG", "got -1"],
+    ["fewer bytes than none", { directory: path, trailingBytes: -1 }, "BAD_CONFIG", "got -1"],
+  ])("%s", async (_name, options, code, told) => {
+    writeFileSync(join(root, "a file"), "");
+    const refused = await openFileStore(options).then(
+      () => undefined,
+      (error: { code: string; message: string }) => error,
+    );
+    expect(refused?.code).toBe(code);
+    expect(refused?.message.replace("10000000000", "1e10")).toContain(told);
+    // And nobody holds it.
+    if (options.directory !== path) return;
+    await (await openFileStore({ directory: path })).storage.close();
+  });
+});

@@ -222,6 +222,44 @@ describe("an IndexedDB store that fails", () => {
     },
   );
 
+  test("a crash while a store is made anew leaves the old one, and it stays known why", async () => {
+    const name = freshName();
+    const opened = await filled(name);
+    await opened.storage.close();
+    await tamper(name, "log", clear);
+    const { put } = IDBObjectStore.prototype;
+    // All of it is done, and does not complete.
+    IDBObjectStore.prototype.put = function (this: IDBObjectStore, ...args: [unknown]) {
+      const request = put.apply(this, args);
+      if (this.name === "meta") this.transaction.abort();
+      return request;
+    };
+    try {
+      for (const _ of [1, 2]) {
+        expect(await codeOf(openIndexedDbStore({ name }))).toBe("STORAGE_FAILED");
+      }
+    } finally {
+      IDBObjectStore.prototype.put = put;
+    }
+    const anew = await openIndexedDbStore({ name });
+    expect(anew.identity).toMatchObject({ created: true, boot: 1 });
+    expect(anew.identity.storeId).not.toEqual(opened.identity.storeId);
+    await anew.storage.close();
+    const again = await openIndexedDbStore({ name });
+    expect(again.identity.replaced).toMatch(/^the log was gone/);
+    expect(again.identity).toMatchObject({ created: false, boot: 2 });
+    await again.storage.close();
+    // And once more: it loses a part again.
+    await tamper(name, "meta", clear);
+    const third = await openIndexedDbStore({ name });
+    expect(third.identity).toMatchObject({ created: true, boot: 1 });
+    expect(third.identity.replaced).toMatch(/^the small values were gone/);
+    await third.storage.close();
+    const fourth = await openIndexedDbStore({ name });
+    expect(fourth.identity).toMatchObject({ created: false, boot: 2 });
+    await fourth.storage.close();
+  });
+
   test("nothing wiped that is needed: a log from its first entry goes on without its snapshots", async () => {
     const name = freshName();
     const opened = await openIndexedDbStore({ name });

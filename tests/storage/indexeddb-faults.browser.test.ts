@@ -107,6 +107,14 @@ describe("IndexedDB that fails in the middle of a life", () => {
         throw new DOMException("closing", "InvalidStateError");
       },
     ],
+    [
+      "the browser closes the database",
+      (store) => store.transaction.db.dispatchEvent(new Event("close")),
+    ],
+    [
+      "another page wants to delete or upgrade it",
+      (store) => store.transaction.db.dispatchEvent(new IDBVersionChangeEvent("versionchange")),
+    ],
   ];
 
   test.each(faults)(
@@ -189,4 +197,24 @@ test("a commit index alone costs no transaction until something else is written"
   const again = await openIndexedDbStore({ name });
   expect((await again.storage.load()).hardState.commit).toBe(4);
   await again.storage.close();
+});
+
+test("every transaction that writes is strict, as the browser says when asked", async () => {
+  const { transaction } = IDBDatabase.prototype;
+  const writing: string[] = [];
+  IDBDatabase.prototype.transaction = function (...args) {
+    const made = transaction.apply(this, args);
+    if (made.mode === "readwrite") writing.push(made.durability);
+    return made;
+  };
+  try {
+    const store = await openIndexedDbStore({ name: freshName() });
+    await store.storage.load();
+    for (const step of life) await step(store);
+    await store.storage.close();
+  } finally {
+    IDBDatabase.prototype.transaction = transaction;
+  }
+  expect(writing.length).toBeGreaterThan(life.length);
+  expect([...new Set(writing)]).toEqual(["strict"]);
 });

@@ -2,9 +2,10 @@ import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../lib/base/random.js";
 import type { Entry, SnapshotMetadata } from "../../lib/core/types.js";
 import { inspect } from "../../lib/edge/inspect.js";
-import type { OpenedStore, StorageWrite } from "../../lib/storage/storage.js";
+import type { Loaded, OpenedStore, StorageWrite } from "../../lib/storage/storage.js";
 import { readMark, readSegments } from "../../lib/storage/wal-files.js";
-import { openWalStore, type WalStoreOptions } from "../../lib/storage/wal-store.js";
+import { allAfter } from "../../lib/storage/wal-replay.js";
+import { fileLimits, openWalStore, type WalStoreOptions } from "../../lib/storage/wal-store.js";
 import { WalWriter } from "../../lib/storage/wal-writer.js";
 import { createMemoryDisk, type MemoryDisk } from "../../lib/testing/disk.js";
 
@@ -103,7 +104,7 @@ describe("opening a log", () => {
     }
     const open = segments.at(-1) ?? "";
     expect(disk.bytes(open).length).toBe(600);
-    const { replay } = await readSegments(disk.directory, wal, 0);
+    const { replay } = await readSegments(disk.directory, wal, allAfter(0));
     expect(replay.entries).toEqual(entries(1, 30));
   });
 
@@ -122,6 +123,27 @@ describe("opening a log", () => {
     await store.storage.close();
     const again = await openOn(disk);
     expect((await again.storage.load()).entries.at(-1)?.index).toBe(31);
+  });
+
+  test("the copy is on the disk before anything is cut off, wherever the opening ends", async () => {
+    const disk = await filled();
+    const last = segmentsOf(disk).at(-1) ?? "";
+    const torn = disk.bytes(last).slice();
+    torn[Math.ceil(usedBytes(disk, last) / 8) * 8] = 24;
+    disk.damage(last, torn);
+    for (let number = 1; ; number++) {
+      const copy = disk.copy({
+        fault: (n) => (n === number ? { kind: "crash", when: "after" } : undefined),
+      });
+      const opened = await openOn(copy).catch(() => undefined);
+      for (const survives of ["none", "all"] as const) {
+        const after = copy.crash(survives, seededRandom(number));
+        if (String(after.bytes(last)) === String(torn)) continue;
+        expect(after.paths()).toContain(`${last}.broken`);
+        expect(after.bytes(`${last}.broken`)).toEqual(torn);
+      }
+      if (opened !== undefined) break;
+    }
   });
 
   test("what lies behind a length of zero is wiped, so that no later write can end at it", async () => {
@@ -164,7 +186,7 @@ describe("opening a log", () => {
     await store.storage.load();
     for (let index = 1; index <= 12; index++) {
       await store.storage.append(write({ entries: entries(index, index) }));
-      const { end, replay } = await readSegments(disk.directory, wal, 0);
+      const { end, replay } = await readSegments(disk.directory, wal, allAfter(0));
       expect(replay.entries).toHaveLength(index);
       expect(await readMark(disk.directory, wal)).toEqual(end);
     }
@@ -292,7 +314,7 @@ describe("snapshots and the log", () => {
     await sink.write(Uint8Array.of(1));
     await sink.finish();
     await store.storage.close();
-    const { end, crc } = await readSegments(disk.directory, wal, 0);
+    const { end, crc } = await readSegments(disk.directory, wal, allAfter(0));
     const writer = new WalWriter(crc);
     writer.snapshot(metadata);
     const [path = ""] = segmentsOf(disk);
@@ -324,6 +346,75 @@ describe("snapshots and the log", () => {
       for await (const _ of store.snapshots.read(metadata));
     };
     await expect(reading()).rejects.toMatchObject({ code: "STORAGE_FAILED" });
+  });
+});
+
+describe("a log with large entries behind its snapshot", () => {
+  const MiB = 1024 * 1024;
+
+  /** Forty entries of a MiB, snapshots at 20 and 35, and nothing released. */
+  async function large(): Promise<MemoryDisk> {
+    const disk = createMemoryDisk();
+    const store = await openWalStore(disk.directory, { segmentBytes: 8 * MiB, segmentsKept: 100 });
+    await store.storage.load();
+    for (let index = 1; index <= 40; index++) {
+      const data = new Uint8Array(MiB).fill(index);
+      const entry = { term: 1, index, type: "EntryNormal", data, unknown: undefined } as const;
+      const hardState = { term: 1, vote: 1, commit: index };
+      await store.storage.append(write({ hardState, entries: [entry] }));
+      if (index === 20 || index === 35) await snapshot(store, index, 0);
+    }
+    await store.storage.close();
+    return disk;
+  }
+
+  const indexesOf = (loaded: Loaded): number[] => loaded.entries.map(({ index }) => index);
+  const range = (from: number, to: number): number[] =>
+    Array.from({ length: to - from + 1 }, (_, n) => from + n);
+
+  test("loads what its bytes allow, and holds no more of the files in memory than twice that", async () => {
+    const disk = await large();
+    for (const [options, from] of [
+      [{}, 13],
+      [{ trailingBytes: 5.5 * MiB }, 31],
+      [{ trailingBytes: 0 }, 36],
+      [{ trailingBytes: 100 * MiB }, 1],
+      [{ trailingEntries: 2 }, 34],
+    ] as const) {
+      const store = await openWalStore(disk.copy().directory, fileLimits, options);
+      const loaded = await store.storage.load();
+      expect(loaded.snapshot?.index).toBe(35);
+      expect(loaded.compacted).toEqual({ index: from - 1, term: from === 1 ? 0 : 1 });
+      expect(indexesOf(loaded)).toEqual(range(from, 40));
+      for (const { index, data } of loaded.entries)
+        expect([data[0], data[MiB - 1]]).toEqual([index, index]);
+      const buffers = new Set(loaded.entries.map(({ data }) => data.buffer));
+      let held = 0;
+      for (const { byteLength } of buffers) held += byteLength;
+      expect(held).toBeLessThan(2 * loaded.entries.length * MiB + MiB);
+    }
+  });
+
+  test("has all that came after an older snapshot, where the newest is damaged", async () => {
+    const disk = await large();
+    const newest = "member/snap/0000000000000001-0000000000000023.snap";
+    disk.damage(newest, new Uint8Array(disk.bytes(newest).length - 1));
+    const store = await openWalStore(disk.directory, fileLimits, { trailingBytes: 2.5 * MiB });
+    const loaded = await store.storage.load();
+    expect(loaded.snapshot?.index).toBe(20);
+    expect(indexesOf(loaded)).toEqual(range(19, 40));
+  });
+
+  test("has all of them where no snapshot is left, though a file that nobody names is newer", async () => {
+    const disk = await large();
+    for (const path of snapshotsOf(disk)) disk.remove(path);
+    const first = await openWalStore(disk.directory, fileLimits, { trailingBytes: 0 });
+    await first.storage.load();
+    const sink = await first.snapshots.write({ index: 39, term: 1, confState });
+    await sink.finish();
+    await first.storage.close();
+    const store = await openWalStore(disk.directory, fileLimits, { trailingBytes: 0 });
+    expect(indexesOf(await store.storage.load())).toEqual(range(1, 40));
   });
 });
 
@@ -469,5 +560,33 @@ describe("inspect", () => {
     expect((await report(disk, true)).text).toContain(`${path} is damaged`);
     expect((await report(disk, true)).code).toBe(1);
     expect((await report(createMemoryDisk(), false)).code).toBe(1);
+  });
+
+  test("whole records that lack what they speak of, or belong to another store, are failures", async () => {
+    const ahead = await filled();
+    const { end, crc } = await readSegments(ahead.directory, wal, allAfter(0));
+    const writer = new WalWriter(crc);
+    writer.state({ term: 1, vote: 1, commit: 31 });
+    ahead.bytes(segmentsOf(ahead).at(-1) ?? "").set(writer.take(), end.offset);
+    const ended = await report(ahead, true);
+    expect(ended.code).toBe(1);
+    expect(ended.text).toMatch(
+      /\.wal ends at offset \d+ with entry \d+, and entry \d+ was committed$/,
+    );
+
+    const noSnapshot = await released();
+    expect(await report(noSnapshot, true)).toMatchObject({ code: 0 });
+    for (const path of snapshotsOf(noSnapshot)) noSnapshot.remove(path);
+    const begun = await report(noSnapshot, true);
+    expect(begun.code).toBe(1);
+    expect(begun.text).toMatch(
+      /begins after entry \d+, and no snapshot of what was before can be read$/,
+    );
+
+    const [disk, other] = [await filled(), await filled()];
+    disk.damage("store", other.bytes("store"));
+    const foreign = await report(disk, true);
+    expect(foreign.code).toBe(1);
+    expect(foreign.text).toContain("member/wal is the log of another store");
   });
 });

@@ -22,9 +22,6 @@ const readyWithinMs = 30_000;
 
 /** @param {{ rounds?: string, seed?: string, backend?: string }} options */
 export async function run({ rounds = "10", seed = "1", backend = "indexeddb" }) {
-  if (backend !== "indexeddb" && backend !== "opfs") {
-    throw new Error(`--backend is indexeddb or opfs, got ${backend}`);
-  }
   const profile = mkdtempSync(join(tmpdir(), "logboom-browser-"));
   const { result, judge } = createJudge();
   const random = chance(Number(seed));

@@ -9,21 +9,33 @@ import {
   tortureByDamage,
   tortureByFaults,
 } from "../../lib/testing/wal-torture.js";
+import { createJudge, type Life, newLife } from "./judge.mjs";
 
-const command = fileURLToPath(new URL("./torture.mjs", import.meta.url));
+const script = fileURLToPath(new URL("./torture.mjs", import.meta.url));
 
-/** The JSON object in the last line. */
+/** What the command printed and how it ended. */
+async function command(...args: string[]): Promise<{ code: number; text: string; errors: string }> {
+  const child = spawn(process.execPath, [script, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  let [text, errors] = ["", ""];
+  child.stdout.on("data", (part: Buffer) => {
+    text += String(part);
+  });
+  child.stderr.on("data", (part: Buffer) => {
+    errors += String(part);
+  });
+  const code = await new Promise<number>((resolve) => child.once("close", resolve));
+  return { code, text: text.trim(), errors: errors.trim() };
+}
+
+/** The JSON object in the last line, of a run in which nothing was found. */
 async function torture(...args: string[]): Promise<Record<string, number>> {
-  const child = spawn(process.execPath, [command, ...args], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  let output = "";
-  child.stdout.on("data", (text: Buffer) => {
-    output += String(text);
-  });
-  await new Promise((resolve) => child.once("close", resolve));
-  console.log(output.trim());
-  return JSON.parse(output.trim().split("\n").at(-1) ?? "{}") as Record<string, number>;
+  const { code, text, errors } = await command(...args);
+  console.log(text);
+  expect({ code, errors }).toEqual({ code: 0, errors: "" });
+  const result = JSON.parse(text.split("\n").at(-1) ?? "{}") as Record<string, number>;
+  expect(Object.keys(result)).toEqual(["cases", "acked", "lost", "silent", "wiped"]);
+  expect(result["acked"]).toBeGreaterThan(0);
+  return result;
 }
 
 const clean = { lost: 0, silent: 0 };
@@ -76,4 +88,79 @@ describe("processes killed while they write", () => {
       expect(result).toMatchObject({ ...clean, cases: 10 });
     },
   );
+});
+
+describe("the command", () => {
+  const rows: [args: string[], told: RegExp][] = [
+    [[], /say what: wal, kill, browser; got nothing/],
+    [["nope"], /say what: .*; got nope/],
+    [["toString"], /say what: .*; got toString/],
+    [["kill", "browser"], /one kind at a time, got browser as well/],
+    [["kill", "--rounds", "abc"], /--rounds is a whole number of at least 1, got abc/],
+    [["kill", "--rounds", "0"], /--rounds is a whole number of at least 1, got 0/],
+    [["browser", "--rounds", "1.5"], /--rounds is a whole number of at least 1, got 1\.5/],
+    [["kill", "--rounds=-1"], /--rounds is a whole number of at least 1, got -1/],
+    [["wal", "--writes", ""], /--writes is a whole number of at least 1, got/],
+    [["wal", "--seed", "x"], /--seed is a whole number of at least 0, got x/],
+    [["wal", "--rounds", "3"], /--rounds.* \(it takes --writes, --segment, --seed\)/],
+    [["kill", "--rounds"], /--rounds.* \(it takes --rounds, --seed\)/],
+    [["browser", "--backend", "files"], /--backend is indexeddb or opfs, got files/],
+  ];
+  test.each(rows)("%j is refused with a reason", async (args, told) => {
+    const { code, text, errors } = await command(...args);
+    expect({ code, text }).toEqual({ code: 2, text: "" });
+    expect(errors).toMatch(told);
+    expect(errors.split("\n")).toHaveLength(1);
+  });
+});
+
+describe("the oracle of killed writers", () => {
+  const opened = { boot: 1, created: true, storeId: "aa", compacted: 0, last: 0 };
+  const life = (parts: Partial<Life>): Life => ({ ...newLife(), opened, ready: true, ...parts });
+  const first = life({
+    acked: [
+      [1, 1],
+      [2, 1],
+    ],
+  });
+  const both = new Map([
+    [1, 1],
+    [2, 1],
+  ]);
+  const later = { ...opened, boot: 2, created: false, last: 2 };
+
+  const rows: [name: string, second: Life, found: object][] = [
+    ["what was acknowledged is there", life({ opened: later, has: both }), {}],
+    [
+      "an entry is gone",
+      life({ opened: { ...later, last: 1 }, has: new Map([[1, 1]]) }),
+      { lost: 1 },
+    ],
+    ["all is gone under the old identity", life({ opened: { ...later, last: 0 } }), { lost: 2 }],
+    ["all is gone, and the identity", life({ opened: { ...opened, storeId: "bb" } }), { wiped: 1 }],
+    [
+      "another identity with the old entries",
+      life({ opened: { ...opened, storeId: "bb", last: 2 }, has: both }),
+      { wiped: 1, silent: 1 },
+    ],
+    [
+      "bytes that nobody wrote",
+      life({ opened: later, has: new Map([...both, [2, -1]]) }),
+      { lost: 1, silent: 1 },
+    ],
+    [
+      "a hole",
+      life({ opened: { ...later, last: 4 }, has: new Map([...both, [4, 1]]) }),
+      { silent: 1 },
+    ],
+    ["an older copy", life({ opened: { ...later, boot: 1 }, has: both }), { silent: 1 }],
+    ["a store that does not open", life({ opened: undefined }), { lost: 1 }],
+    ["an error", life({ opened: later, has: both, errors: "error so and so" }), { silent: 1 }],
+  ];
+  test.each(rows)("%s", (_name, second, found) => {
+    const { result, judge } = createJudge();
+    judge(1, first);
+    judge(2, second);
+    expect(result).toMatchObject({ cases: 2, acked: 2, lost: 0, silent: 0, wiped: 0, ...found });
+  });
 });
