@@ -128,8 +128,8 @@ export function whyGivenUp(
   if (isDamage(code) && (rotten || suspect !== undefined))
     return `damage was found: ${suspect ?? "bit rot"}`;
   if (code !== "STORE_WENT_BACK") return undefined;
+  if (wentBack) return "a node found that its store went back";
   if (rotten || suspect !== undefined)
     return `what was lost was found to be gone: ${suspect ?? "bit rot"}`;
-  if (replaced) return "an older store was refused";
-  return wentBack ? "a node found that its store went back" : undefined;
+  return replaced ? "an older store was refused" : undefined;
 }
