@@ -17,12 +17,19 @@ import { build } from "./build.mjs";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const corpus = resolve(root, process.env["LOGBOOM_SIM_CORPUS"] ?? "tests/sim/corpus");
 const chunk = 20;
+/** Those of 32 bits: beyond them they repeat themselves. */
+const seedsInAll = 2 ** 32;
 
 /** @param {string} dist */
 function load(dist) {
   const from = (/** @type {string} */ name) =>
     import(pathToFileURL(join(dist, "testing", name)).href);
-  return Promise.all([from("batch.js"), from("shrink.js"), from("simulator.js")]);
+  return Promise.all([
+    from("batch.js"),
+    from("corpus.js"),
+    from("shrink.js"),
+    from("simulator.js"),
+  ]);
 }
 
 async function work() {
@@ -58,7 +65,14 @@ function report(
 }
 
 function readArguments() {
+  // A negative number is a wrong value of its option, not an option.
+  const args = process.argv
+    .slice(2)
+    .join("\0")
+    .replace(/(--[a-z]+)\0(?=-\d)/g, "$1=")
+    .split("\0");
   const { values } = parseArgs({
+    args: args.filter((arg) => arg !== ""),
     options: {
       seeds: { type: "string", default: "200" },
       seed: { type: "string", default: "1" },
@@ -68,13 +82,20 @@ function readArguments() {
     },
   });
   const count = (/** @type {"seeds" | "seed" | "workers"} */ name, /** @type {number} */ least) => {
-    const value = Number(values[name]);
-    if (Number.isSafeInteger(value) && value >= least) return value;
-    throw new Error(`--${name} must be a whole number of at least ${least}, got ${values[name]}`);
+    const value = /^\d+$/.test(values[name]) ? Number(values[name]) : -1;
+    if (value >= least && value < seedsInAll) return value;
+    const rule = `a whole number from ${least} to ${seedsInAll - 1}`;
+    throw new Error(`--${name} must be ${rule}, got ${JSON.stringify(values[name])}`);
   };
+  const [seed, seeds] = [count("seed", 0), count("seeds", 0)];
+  if (seed + seeds > seedsInAll) {
+    throw new Error(
+      `--seed ${seed} and --seeds ${seeds} go beyond the last seed, ${seedsInAll - 1}`,
+    );
+  }
   return {
-    seeds: count("seeds", 0),
-    seed: count("seed", 0),
+    seed,
+    seeds,
     workers: Math.min(count("workers", 1), 64),
     shrink: values.shrink,
     dist: values.dist,
@@ -85,16 +106,19 @@ async function main() {
   const { seeds, seed, workers, shrink, dist: given } = readArguments();
   if (given === "") await build(["code"]);
   const dist = given === "" ? join(root, "dist") : given;
-  const [{ emptyBatch, neverHappened }, shrinking, { simulateAll }] = await load(dist);
-  let violations = await runCorpus(shrinking);
+  const [{ emptyBatch, neverHappened }, cases, { shrink: shorten }, { simulateAll }] =
+    await load(dist);
+  process.env.NODE_ENV = "production";
+  let violations = await runCorpus(cases);
   const total = emptyBatch();
   const began = performance.now();
   const failures = await runAll({ seeds, seed, workers, dist }, total);
   const seconds = (performance.now() - began) / 1000;
   for (const { text } of failures) console.log(text);
   violations += failures.length;
-  process.env.NODE_ENV = "production";
-  if (shrink) for (const failure of failures) await keep(failure, simulateAll, shrinking);
+  if (shrink) {
+    for (const failure of failures) await keep(failure, { ...cases, shorten, simulateAll });
+  }
   const missing = neverHappened(total);
   for (const what of missing) console.log(`never happened in ${seeds} seeds: ${what}`);
   violations += missing.length;
@@ -110,16 +134,16 @@ async function main() {
   if (violations > 0) process.exitCode = 1;
 }
 
-/** @param {any} shrinking */
-async function runCorpus({ replay }) {
+/** @param {any} cases */
+async function runCorpus({ replayAll, readCase }) {
   let failed = 0;
   for (const file of readdirSync(corpus)
     .filter((name) => name.endsWith(".json"))
     .sort()) {
-    const result = await replay(JSON.parse(readFileSync(join(corpus, file), "utf8")));
-    if (result.violation === undefined) continue;
+    const [failure] = await replayAll(readCase(readFileSync(join(corpus, file), "utf8")));
+    if (failure === undefined) continue;
     failed++;
-    console.log(`${file}\n${report(result, "npm run sim -- --seeds 0").text}`);
+    console.log(`${file}\n${report(failure, "npm run sim -- --seeds 0").text}`);
   }
   return failed;
 }
@@ -163,19 +187,17 @@ async function runAll({ seeds, seed, workers, dist }, total) {
   return failures.sort((a, b) => a.seed - b.seed);
 }
 
-/** @param {{ seed: number }} failure @param {(input: any) => Promise<any>} simulateAll @param {any} shrinking */
-async function keep({ seed }, simulateAll, { shrink }) {
+/** @param {{ seed: number }} failure @param {any} parts */
+async function keep({ seed }, { simulateAll, shorten, writeCase }) {
   const failing = await simulateAll({ seed });
   if (failing.violation === undefined) return;
-  const script = await shrink(failing, { seed });
-  const { environment } = failing.options;
+  const script = await shorten(failing, { seed });
+  const { options } = failing;
   const { invariant, message } = failing.violation;
+  const [found] = message.split("\n");
   const name = createHash("sha256").update(JSON.stringify(script)).digest("hex").slice(0, 8);
   const file = join(corpus, `${invariant}-${name}.json`);
-  writeFileSync(
-    file,
-    `${JSON.stringify({ seed, environment, invariant, found: message, script }, null, 2)}\n`,
-  );
+  writeFileSync(file, writeCase({ seed, invariant, found, options, script }));
   console.log(`${failing.script.length} lines shortened to ${script.length}: ${file}`);
 }
 

@@ -13,11 +13,14 @@ export const mustHappen: readonly string[] = [
   "a command was answered",
   "a flush had lied when the machine went down",
   "a flush lied",
+  "a command was repeated under a later leader",
   "a command's outcome stays unknown",
   "a learner is asked for its vote",
   "a linearizable read was served",
+  "a read outlived a leader",
   "a removed node came back as another",
   "a repeated command was met",
+  "a vote was granted and lost",
   "an older store was refused",
   "bits rotted",
   "both ends dialled at once",
@@ -33,8 +36,10 @@ export const mustHappen: readonly string[] = [
   "channels without generations",
   "crash lost a write under way",
   "damage was found: bit rot",
+  "database says QuotaExceededError",
   "database taken away",
   "disk failed",
+  "disk says ENOSPC",
   "environment: direct",
   "environment: files",
   "environment: indexedDb",
@@ -49,26 +54,35 @@ export const mustHappen: readonly string[] = [
   "message of an earlier life delivered",
   "message repeated",
   "recovered",
-  "snapshot installed over a log",
+  "snapshot installed over a log that matches",
+  "snapshot installed over a shorter log",
   "snapshot installed over nothing",
   "store cloned",
   "store opened twice",
   "store rolled back",
   "store rolled back under a witness",
   "store wiped",
+  "the elder of two was not heard",
   "two leaders in different terms",
+  "two nodes lost writes at once",
 ];
 /** Seeds from which on a batch must have met all of them. */
 export const enoughSeeds = 200;
 
 /** What happens in one seed of a few hundred: what a batch of 2,000 must have met as well. */
 export const happensRarely: readonly string[] = [
+  "a later leader left a joint configuration by itself",
   "a node found that its store went back",
+  "a store went back behind its boot",
   "a store went back, unnoticed, by a flush that lied",
   "a store went back, unnoticed, by an older copy",
   "the first of two owners was refused",
 ];
 const enoughForRare = 2_000;
+
+/** What happens in one of a thousand. */
+export const happensSeldom: readonly string[] = ["snapshot installed over a log that conflicts"];
+const enoughForSeldom = 20_000;
 
 /** Every so many seeds the history is also searched, and the seed is run twice. */
 const sampleEvery = 20;
@@ -135,7 +149,10 @@ function sampled(
 
 /** What should have happened and did not; empty for a batch too small to tell. */
 export function neverHappened({ seeds, sometimes }: Batch): string[] {
-  if (seeds < enoughSeeds) return [];
-  const wanted = seeds < enoughForRare ? mustHappen : [...mustHappen, ...happensRarely];
+  const wanted = [
+    ...(seeds < enoughSeeds ? [] : mustHappen),
+    ...(seeds < enoughForRare ? [] : happensRarely),
+    ...(seeds < enoughForSeldom ? [] : happensSeldom),
+  ];
   return wanted.filter((what) => (sometimes.get(what) ?? 0) === 0);
 }

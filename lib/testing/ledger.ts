@@ -106,6 +106,10 @@ export class Ledger {
     if (entry.type === "EntryNormal") return;
     const before = this.latestConf;
     const conf = afterChange(before, decodeConfChange(entry));
+    const left = before.votersOutgoing.length > 0 && conf.votersOutgoing.length === 0;
+    const entered = this.termAt(this.#confAt.at(-1)?.index ?? 0);
+    if (left && before.autoLeave && entered !== entry.term)
+      this.note("a later leader left a joint configuration by itself");
     this.#confAt.push({ index: entry.index, conf });
   }
 
@@ -133,10 +137,14 @@ export class Ledger {
     return this.#confAt[0]?.conf ?? emptyConfState;
   }
 
-  /** What the configuration was at `index` and became since, in order. */
-  confsSince(index: Index): ConfState[] {
-    const later = this.#confAt.filter((known) => known.index > index).map(({ conf }) => conf);
-    return [this.confAt(index), ...later];
+  /**
+   * Every configuration that somebody may go by, among those who have applied up to these indexes: the two latest, and all since the
+   * least of the indexes. Who lost its commit index in a crash goes by what was before, until it hears of it again.
+   */
+  confsInUse(applied: readonly Index[]): ConfState[] {
+    const from = Math.min(this.lastCommitted, ...applied);
+    const later = this.#confAt.filter((known) => known.index > from).map(({ conf }) => conf);
+    return [this.previousConf ?? this.latestConf, this.confAt(from), ...later];
   }
 
   confAt(index: Index): ConfState {

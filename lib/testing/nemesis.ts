@@ -111,6 +111,35 @@ const faults: Readonly<Record<FaultKind, CarryOut>> = {
       for (const b of arena.nodes)
         if (a !== b && a !== node && b !== node) cutFor(arena, a.id, b.id, ms);
   },
+  // Each sees the next one only, in an order of its own: quorums are there, and nobody sees one (the cases of OmniPaxos).
+  chain: (arena, _node, { ms, draws }) => cutToNeighbours(arena, ms, draws[0] ?? 0, false),
+  ring: (arena, _node, { ms, draws }) => cutToNeighbours(arena, ms, draws[0] ?? 0, true),
+  // The leader sees just too few to lead (openraft #2080).
+  minority: (arena, _node, { ms, draws }) =>
+    withLeader(arena, (leader) => {
+      const { voters } = leader.confState;
+      const others = shuffled(
+        arena.nodes.filter((node) => node !== leader),
+        draws[0] ?? 0,
+      );
+      const kept = Math.max(0, Math.ceil(voters.length / 2) - 1);
+      for (const other of others.filter(({ id }) => voters.includes(id)).slice(kept)) {
+        cutFor(arena, leader.id, other.id, ms);
+        cutFor(arena, other.id, leader.id, ms);
+      }
+    }),
+  // A link that goes and comes, faster than an election takes.
+  flap(arena, node, { ms, draws }) {
+    const other = arena.nodes[(draws[0] ?? 0) % arena.nodes.length] as SimPeer;
+    const halfMs = 10 + ((draws[1] ?? 0) % 80);
+    for (let at = 0; at < 2 * ms; at += 2 * halfMs) {
+      arena.after(at, () => {
+        if (arena.network.calm) return;
+        cutFor(arena, node.id, other.id, halfMs);
+        cutFor(arena, other.id, node.id, halfMs);
+      });
+    }
+  },
   // Whatever it hears and says is late: a busy machine, or one far away.
   slowPeer(arena, node, { ms }) {
     const { id } = node;
@@ -195,6 +224,26 @@ function cutFor(arena: Arena, from: NodeId, to: NodeId, ms: number): void {
   arena.after(ms, () => {
     if (!arena.network.calm) arena.network.mend(from, to);
   });
+}
+
+function cutToNeighbours(arena: Arena, ms: number, draw: number, closed: boolean): void {
+  const order = shuffled(arena.nodes, draw);
+  for (const [i, a] of order.entries()) {
+    for (const [j, b] of order.entries()) {
+      const apart = Math.abs(i - j);
+      const next = apart === 1 || (closed && apart === order.length - 1);
+      if (i !== j && !next) cutFor(arena, a.id, b.id, ms);
+    }
+  }
+}
+
+/** An order that `draw` decides. */
+function shuffled<T>(items: readonly T[], draw: number): T[] {
+  const left = [...items];
+  const order: T[] = [];
+  for (let rest = draw; left.length > 0; rest = Math.floor(rest / 2) + 1)
+    order.push(...left.splice(rest % left.length, 1));
+  return order;
 }
 
 function withLeader(arena: Arena, act: (leader: SimPeer) => void): void {

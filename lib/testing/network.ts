@@ -20,6 +20,8 @@ export interface NetworkEvents {
   rebuilt?(a: NodeId, b: NodeId): void;
   deliver(from: NodeId, to: NodeId, frame: Uint8Array): void;
   sometimes(what: string): void;
+  /** Frames say which life of their sender they are of, and who receives them looks at it. */
+  readonly bootsTell?: boolean;
 }
 
 interface Frame {
@@ -220,15 +222,16 @@ export class SimNetwork {
       return;
     }
     const { from, to } = frame;
-    const { lifeOf } = this.#events;
-    const old =
+    const { lifeOf, bootsTell } = this.#events;
+    const outdated =
       frame.generation !== link.generation ||
       (frame.lane !== link.lane && this.#queue.now >= link.glareUntil) ||
-      frame.fromLife !== lifeOf(from) ||
       frame.toLife !== lifeOf(to);
-    if (old && this.#options.generations) return;
+    const old = outdated || frame.fromLife !== lifeOf(from);
+    if (this.#options.generations && (bootsTell === true ? outdated : old)) return;
     if (lifeOf(to) === undefined) return;
-    if (old) this.#events.sometimes("message of an earlier life delivered");
+    if (old && !this.#options.generations)
+      this.#events.sometimes("message of an earlier life delivered");
     this.#events.deliver(from, to, frame.bytes);
   }
 }

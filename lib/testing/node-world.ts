@@ -9,6 +9,7 @@ import type { RawNode } from "../core/raw-node.js";
 import type { ConfChangeV2, ConfState, Index, NodeId, ReadState, Term } from "../core/types.js";
 import type { AnyMachine } from "../machines/machine.js";
 import type { Applied, Replica } from "../machines/replica.js";
+import type { RaftNodeOptions } from "../runtime/node-options.js";
 import type { Observer } from "./observer.js";
 import type { Image } from "./record-disk.js";
 import type { SimOptions } from "./sim-options.js";
@@ -80,6 +81,14 @@ export interface NodeWorld {
   progressed(node: SimPeer): void;
   read(node: SimPeer, state: ReadState): void;
   droppedRead(node: SimPeer, context: Uint8Array): void;
+}
+
+/** A RaftNode's settings as a seed has drawn them. */
+export function nodeSettings(
+  options: SimOptions,
+): Pick<RaftNodeOptions<Applied>, "timing" | "snapshotPolicy" | "reads"> {
+  const { snapshotEntries: entries, trailing: trailingEntries, reads } = options;
+  return { timing: options, reads, snapshotPolicy: { entries, bytes: 1 << 20, trailingEntries } };
 }
 
 /** The core's settings as a seed has drawn them; what is not here is the node's own. */

@@ -4,6 +4,7 @@
  * A look after every call of a core compares a few numbers; the dearer checks run when one of them moved.
  */
 import { InvariantError, type LogboomError } from "../base/errors.js";
+import { decodeMessages } from "../codec/raftpb.js";
 import { type RawNode, raftOf } from "../core/raw-node.js";
 import type {
   ConfState,
@@ -17,6 +18,7 @@ import type {
 } from "../core/types.js";
 import { decodeCommand } from "../machines/command.js";
 import type { Applied } from "../machines/replica.js";
+import { raftFrame, unpackFrame } from "../runtime/frames.js";
 import * as check from "./invariants.js";
 import * as counts from "./invariants-counts.js";
 import * as upkeep from "./invariants-upkeep.js";
@@ -36,7 +38,6 @@ export interface ObservedNode {
   readonly replica: { snapshot(): Iterable<Uint8Array> };
   readonly applied: Index;
   readonly confState: ConfState;
-  readonly failed: boolean;
 }
 
 interface Eye extends Watched {
@@ -55,6 +56,11 @@ export class Observer {
   readonly #durable: (id: NodeId) => Image | undefined;
   /** Stores that lack what they acknowledged, where enough others have it (atlas.ts): their nodes may find out, and stop. */
   readonly #wentBack = new Set<NodeId>();
+
+  /** Where each command took effect, by client and sequence. */
+  readonly #tookEffect = new Map<string, Index>();
+  /** The last node that lost a write in a crash, and when. */
+  #lostWrite: { readonly id: NodeId; readonly at: number } | undefined;
 
   constructor(ledger: Ledger, durable: (id: NodeId) => Image | undefined) {
     this.ledger = ledger;
@@ -137,6 +143,27 @@ export class Observer {
     seen.last = log.lastIndex;
   }
 
+  /** Its process is about to end. @param writes  a write is under way */
+  crashing(node: ObservedNode, writes: boolean): void {
+    if (node.core === undefined) return;
+    const { role, term, vote } = raftOf(node.core);
+    const { hardState } = node.disk.flushed;
+    if (writes && role === "leader") this.sometimes("leader crashed between append and sync");
+    const known = hardState.term === term && hardState.vote === vote;
+    if (writes && !known && vote !== 0 && vote !== node.id)
+      this.sometimes("a vote was granted and lost");
+  }
+
+  /** A crash has taken away what was being written. */
+  lostWrite({ id }: ObservedNode): void {
+    this.sometimes("crash lost a write under way");
+    const { now: at } = this.ledger.clock;
+    const before = this.#lostWrite;
+    if (before !== undefined && before.at === at && before.id !== id)
+      this.sometimes("two nodes lost writes at once");
+    this.#lostWrite = { id, at };
+  }
+
   #elected(eye: Eye): void {
     const { ledger } = this;
     eye.exactly = counts.countsExactly(eye.raft);
@@ -181,7 +208,6 @@ export class Observer {
   sending(node: ObservedNode, message: Message): void {
     const eye = this.#eye(node);
     this.ledger.messages++;
-    upkeep.silentAfterFailure(node.id, node.failed);
     check.saidIsDurable(this.ledger, eye, message);
     upkeep.acknowledges(this.ledger, eye, message);
     if (message.type === "MsgApp") {
@@ -191,12 +217,22 @@ export class Observer {
     else if (message.type === "MsgSnap") this.sometimes("snapshot sent");
   }
 
+  /** A frame leaves after its disk has failed. */
+  sayingAfterFailure({ id }: ObservedNode, frame: Uint8Array): void {
+    const { kind, body } = unpackFrame(frame);
+    if (kind !== raftFrame) return;
+    for (const { type } of decodeMessages(body)) upkeep.silentAfterFailure(id, true, type);
+  }
+
   /** A write is handed to the disk. */
   handing(node: ObservedNode, write: Write): void {
     const eye = this.#eye(node);
     const { handedTerms } = eye;
     upkeep.takesBack(this.ledger, node.id, write);
-    if (write.snapshot !== undefined) eye.handed = write.snapshot.metadata.index;
+    if (write.snapshot !== undefined) {
+      this.#installs(eye, write.snapshot.metadata);
+      eye.handed = write.snapshot.metadata.index;
+    }
     const first = write.entries[0];
     if (first === undefined) {
       if (write.snapshot !== undefined) handedTerms.clear();
@@ -213,6 +249,14 @@ export class Observer {
     eye.handed = first.index + write.entries.length - 1;
   }
 
+  #installs({ handed, handedTerms }: Eye, { index, term }: SnapshotMetadata): void {
+    const own = handedTerms.get(index);
+    if (handed === 0) this.sometimes("snapshot installed over nothing");
+    else if (handed < index) this.sometimes("snapshot installed over a shorter log");
+    else if (own === term) this.sometimes("snapshot installed over a log that matches");
+    else if (own !== undefined) this.sometimes("snapshot installed over a log that conflicts");
+  }
+
   applying(node: ObservedNode, entry: Entry): void {
     check.appliedInOrder(node.id, node.applied, entry);
     check.appliedIsCommitted(this.ledger, node.id, entry);
@@ -227,11 +271,23 @@ export class Observer {
       upkeep.configurationIsTrue(this.ledger, this.#eye(node));
       return;
     }
-    const { kind } = outcome;
-    if ((kind === "done" || kind === "rejected") && outcome.repeated)
-      this.sometimes("a repeated command was met");
+    if (outcome.kind === "done" || outcome.kind === "rejected") this.#tookPlace(outcome, index);
     check.equalStates(this.ledger, "outcomes", node.id, index, hashValue(withoutCause(outcome)));
     if (index % stateEvery === 0) this.#hashState(node);
+  }
+
+  #tookPlace(
+    { client, sequence, repeated }: Extract<Applied, { readonly repeated: boolean }>,
+    index: Index,
+  ): void {
+    const name = `${client}/${sequence}`;
+    if (!repeated) this.#tookEffect.set(name, index);
+    else {
+      this.sometimes("a repeated command was met");
+      const first = this.#tookEffect.get(name);
+      if (first !== undefined && this.ledger.termAt(first) !== this.ledger.termAt(index))
+        this.sometimes("a command was repeated under a later leader");
+    }
   }
 
   /** I20, at the caller: what was answered is what the replicas made of that entry, and the entry was this command. */
@@ -255,9 +311,6 @@ export class Observer {
   installing(node: ObservedNode, metadata: SnapshotMetadata): void {
     upkeep.installMovesForward(node.id, node.applied, metadata);
     upkeep.snapshotIsTrue(this.ledger, node.id, metadata, metadata.index);
-    this.sometimes(
-      node.applied === 0 ? "snapshot installed over nothing" : "snapshot installed over a log",
-    );
   }
 
   snapshotMade(node: ObservedNode, metadata: SnapshotMetadata): void {

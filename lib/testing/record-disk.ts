@@ -74,7 +74,9 @@ export class Image {
   compact(snapshot: StoredBody, upTo: Index): void {
     const plan = planCompaction(this.shape(), snapshot.metadata, upTo);
     const term = this.term(plan.upTo);
-    this.snapshot = snapshot;
+    // One of our own may be named after a leader's newer one was installed: the newer counts.
+    const newest = this.snapshot?.metadata.index ?? 0;
+    if (snapshot.metadata.index >= newest) this.snapshot = snapshot;
     this.hardState = { ...this.hardState, commit: plan.commit };
     if (term === undefined) return;
     this.entries.splice(0, plan.upTo - this.compacted.index);

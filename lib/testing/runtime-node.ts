@@ -14,11 +14,14 @@ import type { ConfChangeV2, ConfState, Index, NodeId, Term } from "../core/types
 import type { Applied, Replica } from "../machines/replica.js";
 import type { MemberChange } from "../runtime/member-changes.js";
 import { RaftNode } from "../runtime/raft-node.js";
-import type { StoreOpenOptions } from "../storage/storage.js";
-import type { SimPeer } from "./node-world.js";
+import type { OpenedStore } from "../storage/storage.js";
+import type { Boot } from "../transport/channel.js";
+import { checkedMetrics } from "./checked-metrics.js";
+import { Elder } from "./elder.js";
+import { nodeSettings, type SimPeer } from "./node-world.js";
 import { asViolation, type Observer } from "./observer.js";
-import { coreWatch, machineWatch, type RuntimeWorld } from "./runtime-watch.js";
-import type { SimMedium } from "./sim-medium.js";
+import { coreWatch, machineWatch, type RuntimeWorld, storeWatch } from "./runtime-watch.js";
+import { isDamage, type SimMedium, whyGivenUp } from "./sim-medium.js";
 import { SimProcess } from "./sim-process.js";
 import { SimTransport } from "./sim-transport.js";
 import { watchCore } from "./watched-core.js";
@@ -32,9 +35,14 @@ export class RuntimeNode implements SimPeer {
   life = 0;
   core: RawNode | undefined;
   wallOffset = 0;
-  readonly failed = false;
+  /** Its store has told it of a failure. */
+  #failed = false;
   /** Openings are told what the last one had acknowledged, until one has loaded its log. */
   knowsWhatItHad = false;
+  /** Somebody has heard of a later boot of ours: the store went back behind its counter, and who runs on it is not heard. */
+  outdated = false;
+  /** The first of two processes under this identity. */
+  elder: Elder | undefined;
   readonly #world: RuntimeWorld;
   readonly #observer: Observer;
   readonly #random: Random;
@@ -44,8 +52,6 @@ export class RuntimeNode implements SimPeer {
   #transport: SimTransport | undefined;
   #machine: WatchedMachine;
   #frozenUntil = 0;
-  /** Lets the first of two processes hear. */
-  #first: ((from: NodeId, frame: Uint8Array) => void) | undefined;
 
   constructor(slot: number, id: NodeId, world: RuntimeWorld, random: Random) {
     this.slot = slot;
@@ -84,7 +90,12 @@ export class RuntimeNode implements SimPeer {
   }
   get sound(): boolean {
     const { suspect, rotten } = this.medium;
+    if (this.outdated) return false;
     return suspect === undefined && !rotten && !this.#observer.mayStop(this.id);
+  }
+  /** As whom it speaks, once it does. */
+  get boot(): Boot | undefined {
+    return this.#transport?.boot;
   }
   get frozenUntil(): number {
     return this.#frozenUntil;
@@ -101,6 +112,7 @@ export class RuntimeNode implements SimPeer {
     this.life++;
     this.#process = process;
     this.#frozenUntil = 0;
+    this.outdated = this.#failed = false;
     const current = (): boolean => this.#isCurrent(process);
     const watch = machineWatch(this, this.#world);
     this.#machine = new WatchedMachine(this.#world.machine, () => (current() ? watch : undefined));
@@ -113,11 +125,13 @@ export class RuntimeNode implements SimPeer {
   crash(survives: number): void {
     if (!this.running) return;
     const { medium } = this;
-    if (this.leads && medium.underWay.size > 0)
-      this.#observer.sometimes("leader crashed between append and sync");
+    const writes = medium.underWay.size > 0;
+    this.#observer.crashing(this, writes);
+    if (writes && survives === 0) this.#observer.lostWrite(this);
     this.#world.log(this, "crash");
-    this.#world.linked(this, false);
+    this.#world.links.linked(this.id, false);
     this.#letGo();
+    this.elder?.end();
     medium.crash(survives, (left) => this.#world.mayFallBack(this.id, medium.flushed, left));
   }
 
@@ -130,19 +144,17 @@ export class RuntimeNode implements SimPeer {
     this.life++;
   }
 
-  /**
-   * A second process begins on a copy of the store, or on the store itself, under the same identity. The first one lives on and
-   * hears everything, but is heard no more: the transports of all peers let only the newest boot of an identity speak.
-   */
+  /** A second process begins on a copy of the store, or on the store itself, under the same identity; the first one lives on beside it. */
   doubleUp(copy: boolean, ms: number): void {
     const first = this.#process;
     if (first === undefined) return;
     this.#world.log(this, copy ? "is copied" : "is opened twice");
     const { medium } = this;
     const backup = medium.backUp();
-    this.#world.linked(this, false);
-    const heard = this.#transport;
-    this.#first = (from, frame) => first.enter(() => heard?.deliver(from, frame));
+    this.#world.links.linked(this.id, false);
+    this.elder?.end();
+    const elder = new Elder(first, this.#transport, medium);
+    this.elder = elder;
     this.#process = undefined;
     this.#letGo();
     if (copy) {
@@ -151,10 +163,7 @@ export class RuntimeNode implements SimPeer {
       for (const begun of medium.underWay) this.medium.underWay.add(begun);
       this.medium.restore(backup);
     }
-    this.#world.after(ms, () => {
-      first.end();
-      medium.ended(first);
-    });
+    this.#world.after(ms, () => elder.end());
     this.start();
   }
 
@@ -188,50 +197,40 @@ export class RuntimeNode implements SimPeer {
     const { options, voters } = this.#world;
     const { medium, id } = this;
     const machine = this.#machine;
-    const store = await medium.open(process, this.#openOptions());
+    const check = (run: () => void): void => {
+      if (current()) this.#world.check(run);
+    };
+    const store = await medium.open(process, medium.openOptions(this.knowsWhatItHad));
     if (!current()) return;
-    const transport = new SimTransport(id, {
-      send: (to, frame) => !current() || this.#world.send(this, to, frame),
-      peers: () => (current() ? this.#world.others(id) : []),
-    });
+    const transport = this.#makeTransport(process, store);
     const raft = await RaftNode.open<Applied>({
       id,
       store: watchStore(store, {
-        ledger: this.#observer.ledger,
+        ...storeWatch(this, this.#world, machine),
         medium,
-        id,
         current,
+        check,
+        failed: () => {
+          this.#failed = true;
+        },
         loaded: (loaded) => {
           this.knowsWhatItHad = medium.replaced = false;
           machine.loaded(loaded);
-        },
-        wentBack: () => this.#world.wentBack(id),
-        installed: (metadata) => machine.installed(metadata),
-        bodyBegun: (metadata) => {
-          // What is newer than what we have applied is on its way in.
-          if (metadata.index <= this.applied) this.#observer.snapshotMade(this, metadata);
-        },
-        check: (run) => {
-          if (current()) this.#world.check(run);
         },
       }),
       transport,
       machine,
       clock: process.clock,
       random: this.#random,
-      timing: options,
-      snapshotPolicy: {
-        entries: options.snapshotEntries,
-        bytes: 1 << 20,
-        trailingEntries: options.trailing,
-      },
-      reads: options.reads,
+      ...nodeSettings(options),
+      ...(this.slot % 2 === 1 ? { metrics: checkedMetrics(id, check) } : {}),
       ...(voters.includes(id) ? { bootstrap: { voters } } : {}),
       watch: (core) => this.#watch(core, current),
     });
     if (!current()) return;
     this.#raft = raft;
     this.#transport = transport;
+    this.#world.links.introduce(id, transport);
     raft.observe((event) => {
       if (event.type !== "halted") return;
       const { error } = event.halt;
@@ -239,13 +238,30 @@ export class RuntimeNode implements SimPeer {
       else if (isLogboomError(error.cause) && error.cause.code === "STORAGE_LOCKED")
         this.#observer.sometimes("the first of two owners was refused");
     });
-    this.#world.linked(this, true);
+    this.#world.links.linked(this.id, true);
+    this.elder?.goOn();
   }
 
-  #openOptions(): StoreOpenOptions {
-    const { acknowledged } = this.medium;
-    const told = this.knowsWhatItHad && acknowledged !== undefined;
-    return told ? { notBelow: acknowledged } : {};
+  #makeTransport(process: SimProcess, { identity }: OpenedStore): SimTransport {
+    const { id } = this;
+    return new SimTransport(id, this.#world.links.bootOf(identity.boot), {
+      // The first of two speaks as long as it lives.
+      send: (to, bytes) => !process.alive || this.#world.send(this, to, bytes),
+      saying: (frame) => {
+        if (!this.#failed || !this.#isCurrent(process)) return;
+        this.#world.check(() => this.#observer.sayingAfterFailure(this, frame));
+      },
+      peers: () => (this.#isCurrent(process) ? this.#world.others(id) : []),
+      now: () => this.#world.now(),
+      generations: this.#world.options.network.generations,
+      refused: (from, refused) => this.#world.links.refused(from, refused),
+    });
+  }
+
+  /** Somebody speaks as `boot` of `peer`. */
+  hears(peer: NodeId, boot: Boot): void {
+    const transport = this.#transport;
+    this.#process?.enter(() => transport?.hears(peer, boot));
   }
 
   /** It has ended by itself: with a reason that was given to it, or there is a bug. */
@@ -254,27 +270,19 @@ export class RuntimeNode implements SimPeer {
     const code = isLogboomError(cause) ? cause.code : undefined;
     const { medium, id } = this;
     this.#world.log(this, "stops", code);
-    const damaged = code === "STORAGE_FAILED" || code === "DECODE";
-    if (damaged && medium.failing) this.#diskFailed();
-    else if (damaged && (medium.rotten || medium.suspect !== undefined)) {
-      this.#observer.sometimes(`damage was found: ${medium.suspect ?? "bit rot"}`);
-      this.#world.storeLost(this);
-    } else if (code === "STORE_WENT_BACK" && (medium.rotten || medium.suspect !== undefined)) {
-      this.#observer.sometimes(
-        `what was lost was found to be gone: ${medium.suspect ?? "bit rot"}`,
-      );
-      this.#world.storeLost(this);
-    } else if (code === "STORE_WENT_BACK" && medium.replaced) {
-      this.#observer.sometimes("an older store was refused");
-      this.#world.storeLost(this);
-    } else if (code === "STORE_WENT_BACK" && this.#observer.mayStop(id)) {
-      this.#observer.sometimes("a node found that its store went back");
-      this.#world.storeLost(this);
-    } else {
-      this.#world.check(() => {
-        throw asViolation(cause);
-      });
+    if (isDamage(code) && medium.failing) {
+      this.#diskFailed();
+      return;
     }
+    const reason = whyGivenUp(code, medium, this.#observer.mayStop(id));
+    if (reason !== undefined) {
+      this.#observer.sometimes(reason);
+      this.#world.storeLost(this);
+      return;
+    }
+    this.#world.check(() => {
+      throw asViolation(cause);
+    });
   }
 
   #diskFailed(): void {
@@ -292,7 +300,7 @@ export class RuntimeNode implements SimPeer {
   // — input —
 
   receive(from: NodeId, frame: Uint8Array): void {
-    this.#first?.(from, frame);
+    this.elder?.receive(from, frame);
     const transport = this.#transport;
     this.#process?.enter(() => transport?.deliver(from, frame));
   }

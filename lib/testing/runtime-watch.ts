@@ -4,9 +4,11 @@ import type { NodeId } from "../core/types.js";
 import type { NodeWorld, SimPeer } from "./node-world.js";
 import type { ObservedNode } from "./observer.js";
 import type { Image } from "./record-disk.js";
+import type { SimLinks } from "./sim-links.js";
 import type { SimMedium } from "./sim-medium.js";
 import type { CoreWatch } from "./watched-core.js";
 import type { MachineWatch, WatchedMachine } from "./watched-machine.js";
+import type { StoreWatch } from "./watched-store.js";
 
 /** What a RuntimeNode needs beside what every node does. */
 export interface RuntimeWorld extends NodeWorld {
@@ -23,8 +25,7 @@ export interface RuntimeWorld extends NodeWorld {
   check(run: () => void): void;
   /** Who runs, but for `id`. */
   others(id: NodeId): readonly NodeId[];
-  /** Its links came up, or went down. */
-  linked(node: SimPeer, up: boolean): void;
+  readonly links: SimLinks;
 }
 
 type WatchedNode = SimPeer & ObservedNode;
@@ -62,6 +63,24 @@ export function coreWatch(
     settled() {
       check(() => observer.settled(node));
       progressed(node);
+    },
+  };
+}
+
+export function storeWatch(
+  node: WatchedNode,
+  { observer, wentBack }: RuntimeWorld,
+  machine: WatchedMachine,
+): Pick<StoreWatch, "ledger" | "id" | "wentBack" | "installed" | "bodyBegun"> {
+  const { id } = node;
+  return {
+    ledger: observer.ledger,
+    id,
+    wentBack: () => wentBack(id),
+    installed: (metadata) => machine.installed(metadata),
+    bodyBegun(metadata) {
+      // What is newer than what we have applied is on its way in.
+      if (metadata.index <= node.applied) observer.snapshotMade(node, metadata);
     },
   };
 }

@@ -4,7 +4,6 @@
  * Bound: `runsMax` simulations (default 400).
  */
 import type { Script } from "./arena.js";
-import type { Environment } from "./sim-options.js";
 import { type SimulationInput, type SimulationResult, simulateAll } from "./simulator.js";
 
 export async function shrink(
@@ -36,22 +35,4 @@ export async function shrink(
     parts = Math.min(script.length, parts * 2);
   }
   return script;
-}
-
-/** A line of the corpus: what is run first ever after. */
-export interface CorpusCase {
-  readonly seed: number;
-  readonly invariant: string;
-  readonly found: string;
-  readonly script: Script;
-  /** Where it failed; "direct" where nothing is said. */
-  readonly environment?: Environment;
-}
-
-export function replay({
-  seed,
-  script,
-  environment = "direct",
-}: CorpusCase): Promise<SimulationResult> {
-  return simulateAll({ seed, script, options: { environment } });
 }

@@ -6,7 +6,7 @@
  * outcome is then unknown.
  */
 import type { Random } from "../base/random.js";
-import type { Index } from "../core/types.js";
+import type { Index, Term } from "../core/types.js";
 import { type Client, createClient } from "../machines/client.js";
 import { encodeCommand } from "../machines/command.js";
 import type { Applied } from "../machines/replica.js";
@@ -28,6 +28,8 @@ interface PendingRead {
   readonly read: ReadOf;
   node: SimPeer;
   life: number;
+  /** Of the node when it was asked. */
+  term: Term;
   /** Known once the leader has confirmed it. */
   index: Index | undefined;
 }
@@ -48,6 +50,9 @@ export interface ClientWorld {
 }
 
 const retryMs = 150;
+const doublingsMax = 5;
+/** A client waits for at most so long before it asks again. */
+export const longestWaitMs: number = 2 * retryMs * 2 ** doublingsMax;
 const unfinishedAtOnce = 30;
 
 export class SimClients {
@@ -134,7 +139,7 @@ export class SimClients {
     });
     node?.submit(command);
     // Later and later: a cluster that is slow must not be buried under repetitions.
-    const wait = retryMs * 2 ** Math.min(pending.attempts - 1, 5);
+    const wait = retryMs * 2 ** Math.min(pending.attempts - 1, doublingsMax);
     this.#world.after(wait + random.below(wait), () => this.#attempt(pending));
   }
 
@@ -181,7 +186,8 @@ export class SimClients {
       index: 0,
       state: undefined,
     };
-    this.#reads.set(number, { owner, read, node, life: node.life, index: undefined });
+    const { life, term } = node;
+    this.#reads.set(number, { owner, read, node, life, term, index: undefined });
     if (!node.readIndex(contextOf(number))) this.#reads.delete(number);
     // What is not answered has no effect: it is asked again under a new context, or dropped, which is the same here.
     this.#world.after(3_000, () => this.#reads.delete(number));
@@ -201,7 +207,7 @@ export class SimClients {
   /** Serves what may be served: confirmed, and applied here. */
   serve(node: SimPeer): void {
     if (this.#reads.size === 0) return;
-    for (const [number, { index, read, life, node: at }] of this.#reads) {
+    for (const [number, { index, read, life, term, node: at }] of this.#reads) {
       if (at !== node || index === undefined) continue;
       if (life !== node.life) {
         this.#reads.delete(number);
@@ -215,6 +221,7 @@ export class SimClients {
       readIsFresh(node.id, node.applied, read.floor);
       this.#acknowledged = Math.max(this.#acknowledged, node.applied);
       this.#world.sometimes("a linearizable read was served");
+      if (node.term > term) this.#world.sometimes("a read outlived a leader");
     }
   }
 }

@@ -50,7 +50,7 @@ export class SimDatabases extends SimMedium {
   }
 
   backUp(): Backup {
-    return { image: this.flushed.copy(), content: this.#durable?.copy() };
+    return { image: this.kept.copy(), content: this.#durable?.copy() };
   }
 
   restore({ content }: Backup): void {
@@ -118,6 +118,7 @@ export class SimDatabases extends SimMedium {
       this.failNext = false;
       this.failing = true;
       const name = random.below(2) === 0 ? "QuotaExceededError" : "UnknownError";
+      this.options.sometimes(`database says ${name}`);
       process.after(ms, () => settle(new DOMException("as the browser says it", name)));
       return;
     }
@@ -137,7 +138,7 @@ export class SimDatabases extends SimMedium {
     this.#unflushed.push(changes);
     if (this.lieNext) {
       this.lieNext = false;
-      this.lie = this.flushed.copy();
+      this.lie ??= this.flushed.copy();
       this.options.sometimes("a flush lied");
       return;
     }

@@ -20,8 +20,8 @@ export class SimFiles extends SimMedium {
   #disk: MemoryDisk = createMemoryDisk();
   /** Of the latest opening. */
   #owner: object | undefined;
-  /** The file whose flush lied. */
-  #lied: DirectoryFile | undefined;
+  /** The files whose flushes lied, and were not flushed since. */
+  readonly #lied = new Set<DirectoryFile>();
 
   async open(process: SimProcess, options: StoreOpenOptions): Promise<OpenedStore> {
     const owner = {};
@@ -40,7 +40,7 @@ export class SimFiles extends SimMedium {
 
   backUp(): Backup {
     const content = this.#disk.crash("none", this.options.random);
-    return { image: this.flushed.copy(), content };
+    return { image: this.kept.copy(), content };
   }
 
   restore({ content }: Backup): void {
@@ -62,14 +62,14 @@ export class SimFiles extends SimMedium {
   }
 
   protected flushAll(): void {
-    void this.#lied?.sync();
-    this.#lied = undefined;
+    for (const file of this.#lied) void file.sync();
+    this.#lied.clear();
   }
 
   protected lose(survives: number): void {
     const kind = survives === 0 ? "none" : survives === 1 ? "all" : "some";
     this.#disk = this.#disk.crash(kind, this.options.random);
-    this.#lied = undefined;
+    this.#lied.clear();
     this.#owner = undefined;
   }
 
@@ -99,6 +99,7 @@ export class SimFiles extends SimMedium {
     if (chance(this.options.random, 0.5)) await half();
     await new Promise<void>((resolve) => process.after(1, resolve));
     const code = this.options.random.below(2) === 0 ? "EIO" : "ENOSPC";
+    this.options.sometimes(`disk says ${code}`);
     throw Object.assign(new Error(`${code}: as the system says it`), { code });
   }
 
@@ -143,16 +144,13 @@ export class SimFiles extends SimMedium {
   async #sync(file: DirectoryFile, isLog: boolean): Promise<void> {
     if (isLog && this.lieNext) {
       this.lieNext = false;
-      this.#lied = file;
-      this.lie = this.flushed.copy();
+      this.#lied.add(file);
+      this.lie ??= this.flushed.copy();
       this.options.sometimes("a flush lied");
       return;
     }
     await file.sync();
     // Flushed once more, and truly: what the lie covered is safe.
-    if (this.#lied === file) {
-      this.#lied = undefined;
-      this.lie = undefined;
-    }
+    if (this.#lied.delete(file) && this.#lied.size === 0) this.lie = undefined;
   }
 }

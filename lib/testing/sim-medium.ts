@@ -6,6 +6,7 @@
  *
  * Not here: the files (sim-files.ts), the database (sim-database.ts), what may be lost at all (atlas.ts).
  */
+import type { ErrorCode } from "../base/errors.js";
 import type { Random } from "../base/random.js";
 import type { Index } from "../core/types.js";
 import type { Acknowledged, OpenedStore, StoreOpenOptions } from "../storage/storage.js";
@@ -52,7 +53,17 @@ export abstract class SimMedium implements SimStorage {
   acknowledged: Acknowledged | undefined;
   /** What it holds for certain. */
   get sure(): Image | undefined {
-    return this.suspect === undefined ? (this.lie ?? this.flushed) : undefined;
+    return this.suspect === undefined ? this.kept : undefined;
+  }
+
+  /** What lies there: all that was acknowledged, but for what a flush lied about. */
+  protected get kept(): Image {
+    return this.lie ?? this.flushed;
+  }
+
+  /** A flush has lied, and what it covered is not safe yet. */
+  get lies(): boolean {
+    return this.lie !== undefined;
   }
 
   /** What would be left of the log if the flush that lied were found out now. */
@@ -61,6 +72,11 @@ export abstract class SimMedium implements SimStorage {
 
   constructor(options: MediumOptions) {
     this.options = options;
+  }
+
+  /** @param known  who opens it is told what the last opening had acknowledged */
+  openOptions(known: boolean): StoreOpenOptions {
+    return known && this.acknowledged !== undefined ? { notBelow: this.acknowledged } : {};
   }
 
   /** Opens the store for `process`; whoever had it has it no more. */
@@ -93,4 +109,27 @@ export abstract class SimMedium implements SimStorage {
     this.failNext = false;
     this.failing = false;
   }
+}
+
+export function isDamage(code: ErrorCode | undefined): boolean {
+  return code === "STORAGE_FAILED" || code === "DECODE";
+}
+
+/**
+ * Why a node that stopped by `code` gives its store up; undefined where nothing that was done to the store explains it.
+ *
+ * @param wentBack  it was known to lack what it had acknowledged
+ */
+export function whyGivenUp(
+  code: ErrorCode | undefined,
+  { rotten, suspect, replaced }: SimMedium,
+  wentBack: boolean,
+): string | undefined {
+  if (isDamage(code) && (rotten || suspect !== undefined))
+    return `damage was found: ${suspect ?? "bit rot"}`;
+  if (code !== "STORE_WENT_BACK") return undefined;
+  if (wentBack) return "a node found that its store went back";
+  if (rotten || suspect !== undefined)
+    return `what was lost was found to be gone: ${suspect ?? "bit rot"}`;
+  return replaced ? "an older store was refused" : undefined;
 }

@@ -1,32 +1,29 @@
 /**
  * SimNode: one slot of a simulated cluster: a real core, a real replica, the real codec, over a RecordDisk.
  *
- * It does what runtime's driver does (send, persist one write at a time and join what waits, apply, snapshot, compact), but
- * synchronously and with completions as events, so that a crash can come between any two steps. Every call of the core is
- * looked at by the invariants before the next one.
+ * It does what runtime's driver does (send, persist one write at a time and join what waits, and beside it apply, snapshot, compact:
+ * direct-machine.ts), but synchronously and with completions as events, so that a crash can come between any two steps. Every call of
+ * the core is looked at by the invariants before the next one.
  */
-import { concatBytes } from "../base/bytes.js";
 import type { Random } from "../base/random.js";
 import { decodeMessages, encodeMessages } from "../codec/raftpb.js";
 import { RawNode, raftOf } from "../core/raw-node.js";
 import type { ProposeResult } from "../core/results.js";
-import {
-  type ConfChangeV2,
-  type ConfState,
-  type Entry,
-  emptyConfState,
-  type Index,
-  type Message,
-  type NodeId,
-  type Snapshot,
-  type Term,
-  type Write,
+import type {
+  ConfChangeV2,
+  ConfState,
+  Index,
+  Message,
+  NodeId,
+  Term,
+  Write,
 } from "../core/types.js";
 import { decodeCommand, type Stamp, stamp } from "../machines/command.js";
-import { createReplica, type Replica } from "../machines/replica.js";
+import type { Replica } from "../machines/replica.js";
 import { createStamper } from "../machines/stamper.js";
 import { controlFrame, packFrame, raftFrame, unpackFrame } from "../runtime/frames.js";
 import { joinWrites } from "../storage/join-writes.js";
+import { DirectMachine } from "./direct-machine.js";
 import { coreConfig, type NodeWorld, type SimPeer } from "./node-world.js";
 import type { Observer } from "./observer.js";
 import { RecordDisk } from "./record-disk.js";
@@ -40,12 +37,8 @@ export class SimNode implements SimPeer {
   life = 0;
   core: RawNode | undefined;
   observer: Observer;
-  replica: Replica<unknown>;
-  applied: Index = 0;
-  appliedTerm: Term = 0;
-  confState: ConfState = emptyConfState;
+  machine: DirectMachine;
   frozenUntil = 0;
-  failed = false;
   readonly sound = true;
   wallOffset = 0;
   readonly #world: NodeWorld;
@@ -53,12 +46,7 @@ export class SimNode implements SimPeer {
   readonly #diskRandom: Random;
   #waiting: Write | undefined;
   #inFlight: Write | undefined;
-  #applyQueue: Entry[] = [];
-  #applying = false;
-  #sinceSnapshot = 0;
-  #snapshotting = false;
   #stamp: (() => Stamp) | undefined;
-  #sentSnapshot: Snapshot | undefined;
   /** Frames that came while it was frozen. */
   #inbox: { readonly from: NodeId; readonly frame: Uint8Array }[] = [];
   readonly #tickMs: number;
@@ -80,7 +68,19 @@ export class SimNode implements SimPeer {
     const { skew, tickMs } = world.options;
     this.#tickMs = tickMs * (1 + skew * (random.below(2_001) / 1_000 - 1));
     this.observer = world.observer;
-    this.replica = createReplica<unknown>(world.machine);
+    this.machine = this.#makeMachine();
+  }
+
+  get replica(): Replica<unknown> {
+    return this.machine.replica;
+  }
+
+  get applied(): Index {
+    return this.machine.applied;
+  }
+
+  get confState(): ConfState {
+    return this.machine.confState;
   }
 
   get running(): boolean {
@@ -102,31 +102,20 @@ export class SimNode implements SimPeer {
   // — life and death —
 
   start(): void {
-    const { options, machine } = this.#world;
+    const { options } = this.#world;
     const { flushed } = this.disk;
     this.life++;
-    this.failed = false;
     this.frozenUntil = 0;
-    this.replica = createReplica<unknown>(machine);
-    const body = flushed.snapshot;
-    if (body !== undefined) this.replica.restore(body.data);
-    this.applied = body?.metadata.index ?? 0;
-    this.appliedTerm = body?.metadata.term ?? 0;
-    this.confState = body?.metadata.confState ?? emptyConfState;
+    this.machine = this.#makeMachine();
     this.#waiting = undefined;
     this.#inFlight = undefined;
-    this.#applyQueue = [];
-    this.#applying = false;
-    this.#sinceSnapshot = 0;
-    this.#snapshotting = false;
     this.#stamp = undefined;
-    this.#sentSnapshot = undefined;
     this.#inbox = [];
     this.core = new RawNode(
       {
         id: this.id,
         random: this.#random,
-        snapshot: (_to, atLeast) => this.#snapshotNow(atLeast),
+        snapshot: (_to, atLeast) => this.machine.snapshotNow(atLeast),
         ...coreConfig(options),
       },
       {
@@ -152,16 +141,19 @@ export class SimNode implements SimPeer {
     this.#world.after(this.#random.below(10), tick);
   }
 
+  #makeMachine(): DirectMachine {
+    return new DirectMachine(this, this.#world, this.#random, this.#diskRandom);
+  }
+
   /** The process ends without a word. */
   crash(survives: number): void {
     if (!this.running) return;
-    if (this.leads && this.disk.busy)
-      this.observer.sometimes("leader crashed between append and sync");
+    this.observer.crashing(this, this.disk.busy);
     this.#world.log(this, "crash");
     this.core = undefined;
     this.life++;
     const lost = this.disk.crash(this.#diskRandom, survives);
-    if (lost) this.observer.sometimes("crash lost a write under way");
+    if (lost) this.observer.lostWrite(this);
   }
 
   thaw(): void {
@@ -258,7 +250,7 @@ export class SimNode implements SimPeer {
       this.#send(core, messages);
       if (softState !== undefined) this.#roleChanged(softState.role === "leader");
       if (write !== undefined) this.#enqueue(write);
-      this.#take(core, committedEntries);
+      this.machine.take(core, committedEntries);
       for (const state of readStates) this.#world.read(this, state);
       for (const context of droppedReads) this.#world.droppedRead(this, context);
     }
@@ -268,7 +260,7 @@ export class SimNode implements SimPeer {
   #afterPump(core: RawNode): void {
     this.observer.settled(this);
     if (core.stopped !== undefined) this.observer.nodeStopped(this, core.stopped);
-    this.#maybeSnapshot();
+    this.machine.maybeSnapshot();
     this.#world.progressed(this);
   }
 
@@ -319,7 +311,7 @@ export class SimNode implements SimPeer {
 
   #writeNext(): void {
     const write = this.#waiting;
-    if (write === undefined || this.#inFlight !== undefined || this.failed) return;
+    if (write === undefined || this.#inFlight !== undefined) return;
     this.#waiting = undefined;
     this.#inFlight = write;
     this.disk.begin(write);
@@ -341,7 +333,7 @@ export class SimNode implements SimPeer {
     }
     this.disk.finish();
     this.#world.log(this, "durable", write.id);
-    if (write.snapshot !== undefined) this.#restore(core, write.snapshot);
+    if (write.snapshot !== undefined) this.machine.install(core, write.snapshot);
     const owed = core.persisted(write);
     this.observer.look(this);
     this.#send(core, owed);
@@ -357,107 +349,5 @@ export class SimNode implements SimPeer {
     this.#world.after(50 + this.#random.below(300), () => {
       if (!this.running && !this.#world.calm()) this.start();
     });
-  }
-
-  // — the machine —
-
-  #take(core: RawNode, entries: readonly Entry[]): void {
-    if (entries.length === 0) return;
-    const { applyMs } = this.#world.options;
-    if (applyMs === 0) {
-      for (const entry of entries) this.#apply(core, entry);
-      core.applied(this.applied);
-      this.observer.look(this);
-      return;
-    }
-    for (const entry of entries) this.#applyQueue.push(entry);
-    this.#applyLater(core, applyMs);
-  }
-
-  #applyLater(core: RawNode, ms: number): void {
-    if (this.#applying) return;
-    this.#applying = true;
-    this.#world.after(this.#random.below(2 * ms), () => {
-      if (this.core !== core) return;
-      this.#applying = false;
-      const batch = this.#applyQueue.splice(0, 3);
-      if (batch.length === 0) return;
-      this.#world.log(this, "applies", batch.length);
-      for (const entry of batch) this.#apply(core, entry);
-      this.drive(() => core.applied(this.applied));
-      if (this.#applyQueue.length > 0) this.#applyLater(core, ms);
-    });
-  }
-
-  #apply(core: RawNode, entry: Entry): void {
-    this.observer.applying(this, entry);
-    this.#sinceSnapshot++;
-    if (entry.type !== "EntryNormal") {
-      this.confState = core.applyConfChange(entry);
-      this.applied = entry.index;
-      this.appliedTerm = entry.term;
-      this.#world.log(this, "configuration", this.confState);
-      this.observer.look(this);
-      return;
-    }
-    const { index, term, data } = entry;
-    const outcome = data.length > 0 ? this.replica.apply({ index, term, data }) : undefined;
-    this.applied = index;
-    this.appliedTerm = term;
-    this.observer.applied(this, outcome);
-    if (outcome !== undefined) this.#world.applied(this, outcome, index);
-  }
-
-  #restore(core: RawNode, snapshot: Snapshot): void {
-    this.observer.installing(this, snapshot.metadata);
-    this.replica.restore(snapshot.data);
-    this.applied = snapshot.metadata.index;
-    this.appliedTerm = snapshot.metadata.term;
-    this.confState = snapshot.metadata.confState;
-    this.#sinceSnapshot = 0;
-    const overtaken = this.#applyQueue.at(-1);
-    this.#applyQueue = [];
-    if (overtaken !== undefined) core.applied(overtaken.index);
-    this.observer.applied(this, undefined);
-  }
-
-  #snapshotNow(atLeast: Index): Snapshot | undefined {
-    const { applied: index, appliedTerm: term, confState } = this;
-    if (index < atLeast || index === 0) return undefined;
-    if (this.#sentSnapshot?.metadata.index !== index) {
-      const data = concatBytes(...this.replica.snapshot());
-      this.#sentSnapshot = { metadata: { index, term, confState }, data, unknown: undefined };
-    }
-    this.observer.snapshotMade(this, this.#sentSnapshot.metadata);
-    return this.#sentSnapshot;
-  }
-
-  #maybeSnapshot(): void {
-    const { snapshotEntries, trailing, disk } = this.#world.options;
-    if (this.#snapshotting || this.#sinceSnapshot < snapshotEntries) return;
-    this.#snapshotting = true;
-    this.#sinceSnapshot = 0;
-    const { applied: index, appliedTerm: term, confState, life } = this;
-    const metadata = { index, term, confState };
-    this.observer.snapshotMade(this, metadata);
-    const body = { metadata, data: concatBytes(...this.replica.snapshot()) };
-    this.#world.after(1 + exponential(this.#diskRandom, 2 * disk.meanMs + 1), () => {
-      if (this.life !== life) return;
-      this.#snapshotting = false;
-      this.#compact(body, Math.max(0, index - trailing));
-    });
-  }
-
-  #compact(body: { metadata: Snapshot["metadata"]; data: Uint8Array }, upTo: Index): void {
-    const { flushed } = this.disk;
-    const newest = flushed.snapshot?.metadata.index ?? 0;
-    // Under way or not flushed: what is applied may be ahead of our own disk, and the adapter would refuse.
-    const { index, term } = body.metadata;
-    if (newest >= index || flushed.term(index) !== term) return;
-    this.disk.compact(body, upTo);
-    if (upTo <= newest) return;
-    this.#world.log(this, "compacts", upTo);
-    this.observer.compacting(this, upTo);
-    this.drive((core) => core.compacted(upTo));
   }
 }

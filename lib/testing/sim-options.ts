@@ -95,7 +95,7 @@ export const faultKinds = [
   "forgetLeader",
   "requestSnapshot",
 ] as const;
-/** Drawn apart from those above, so that a seed's other faults stay what they were. All but the first two are of real stores. */
+/** Drawn apart from those above, so that a seed's other faults stay what they were. Those from "rollBack" to "takeDatabase" are of real stores. */
 export const laterFaultKinds = [
   "glare",
   "slowPeer",
@@ -104,6 +104,10 @@ export const laterFaultKinds = [
   "lyingFlush",
   "bitRot",
   "takeDatabase",
+  "ring",
+  "chain",
+  "minority",
+  "flap",
 ] as const;
 export type FaultKind = (typeof faultKinds)[number] | (typeof laterFaultKinds)[number];
 

@@ -30,6 +30,7 @@ import type { RuntimeWorld } from "./runtime-watch.js";
 import { SimClients } from "./sim-clients.js";
 import { SimDatabases } from "./sim-databases.js";
 import { SimFiles } from "./sim-files.js";
+import { SimLinks } from "./sim-links.js";
 import { SimLog } from "./sim-log.js";
 import type { SimMedium } from "./sim-medium.js";
 import { SimNode } from "./sim-node.js";
@@ -112,8 +113,6 @@ export class Simulation {
   /** What the checks have found in the runtime's own calls, where it cannot be thrown through. */
   #violation: Violation | undefined;
   #media = 0;
-  /** Of links that came up. */
-  #generations = 0;
   #nextId: NodeId;
   readonly #world: RuntimeWorld;
 
@@ -133,6 +132,16 @@ export class Simulation {
       (id) => (this.#byId.get(id)?.disk ?? this.#gone.get(id))?.flushed,
     );
     this.#log = new SimLog(this.queue);
+    const links = new SimLinks({
+      random: stream(seed, "boots"),
+      nodes: () => this.nodes.filter((node) => node instanceof RuntimeNode),
+      at: (id) => {
+        const node = this.#byId.get(id);
+        return node instanceof RuntimeNode ? node : undefined;
+      },
+      after: (ms, run) => this.queue.after(ms, run),
+      sometimes: (what) => this.ledger.note(what),
+    });
     this.network = new SimNetwork(this.options.network, stream(seed, "network"), this.queue, {
       lifeOf: (id) => {
         const node = this.#byId.get(id);
@@ -140,9 +149,10 @@ export class Simulation {
       },
       deliver: (_from, to, frame) => this.#byId.get(to)?.receive(_from, frame),
       sometimes: (what) => this.ledger.note(what),
-      rebuilt: (a, b) => this.#relinked(a, b),
+      rebuilt: (a, b) => links.rebuilt(a, b),
+      bootsTell: this.options.environment !== "direct",
     });
-    this.#world = this.#makeWorld(conf.voters);
+    this.#world = this.#makeWorld(conf.voters, links);
     this.#nextId = voters + spares + 1;
     for (let slot = 0; slot < voters + spares; slot++) this.#addSlot(slot);
     this.clients = new SimClients(
@@ -161,7 +171,7 @@ export class Simulation {
     this.#found(conf);
   }
 
-  #makeWorld(voters: readonly NodeId[]): RuntimeWorld {
+  #makeWorld(voters: readonly NodeId[], links: SimLinks): RuntimeWorld {
     return {
       voters,
       makeMedium: (slot) => this.#makeMedium(slot),
@@ -175,7 +185,7 @@ export class Simulation {
       },
       check: (run) => this.#check(run),
       others: (id) => this.nodes.filter((node) => node.id !== id && node.running).map((n) => n.id),
-      linked: (node, up) => this.#linked(node, up),
+      links,
       options: this.options,
       machine: this.#workload.machine,
       observer: this.observer,
@@ -283,33 +293,6 @@ export class Simulation {
       others,
       termAt: (index) => this.ledger.termAt(index),
     });
-  }
-
-  // — links, as those who have a transport see them —
-
-  #linked(node: SimPeer, up: boolean): void {
-    const { id } = node;
-    const generation = ++this.#generations;
-    for (const other of this.nodes) {
-      if (other === node || !(other instanceof RuntimeNode)) continue;
-      // That somebody is gone is noticed late; one that has come back by then was never missed.
-      this.queue.after(up ? 1 : 200, () => {
-        if (this.#byId.get(id)?.running === up) other.link(id, up, generation);
-      });
-    }
-  }
-
-  #relinked(a: NodeId, b: NodeId): void {
-    const generation = ++this.#generations;
-    for (const [one, other] of [
-      [a, b],
-      [b, a],
-    ] as const) {
-      const node = this.#byId.get(one);
-      if (!(node instanceof RuntimeNode)) continue;
-      node.link(other, false, generation);
-      node.link(other, true, generation + 1);
-    }
   }
 
   #check(run: () => void): void {

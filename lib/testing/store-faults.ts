@@ -10,7 +10,10 @@ import { Image } from "./record-disk.js";
 import { RuntimeNode } from "./runtime-node.js";
 import type { laterFaultKinds } from "./sim-options.js";
 
-type StoreFault = Exclude<(typeof laterFaultKinds)[number], "glare" | "slowPeer">;
+type StoreFault = Extract<
+  (typeof laterFaultKinds)[number],
+  "rollBack" | "clone" | "lyingFlush" | "bitRot" | "takeDatabase"
+>;
 
 export const storeFaults: Readonly<Record<StoreFault, CarryOut>> = {
   rollBack: (arena, node, { ms, draws }) =>
@@ -21,6 +24,8 @@ export const storeFaults: Readonly<Record<StoreFault, CarryOut>> = {
       const allowed = arena.options.network.generations && isExpendable(arena, node);
       if (!allowed || node.frozen || node.core === undefined) return;
       const copy = arena.options.environment === "files" || (draws[0] ?? 0) % 4 === 0;
+      // A copy lacks what a flush lied about, which is a fault of its own.
+      if (copy && real.medium.lies) return;
       arena.sometimes(copy ? "store cloned" : "store opened twice");
       real.doubleUp(copy, ms);
       // What the two may have done to one store shows when it is opened again.

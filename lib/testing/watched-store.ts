@@ -4,6 +4,7 @@
  * I14: what was acknowledged is there after any crash. I36: what is read back was once written. The account moves before the
  * runtime hears of the acknowledgement, so that whatever it says thereupon is held against it.
  */
+import { isLogboomError } from "../base/errors.js";
 import { type Index, noBytes, type SnapshotMetadata } from "../core/types.js";
 import type { Loaded, OpenedStore, StorageWrite } from "../storage/storage.js";
 import { lacking } from "./atlas.js";
@@ -21,6 +22,8 @@ export interface StoreWatch {
   /** Whether what happens in this store still matters: its process is the node's. */
   current(): boolean;
   loaded(loaded: Loaded): void;
+  /** A write failed: the runtime hears of it now. */
+  failed(): void;
   /** It lacks what it had acknowledged, for a reason. */
   wentBack(): void;
   /** A leader's snapshot is durable. */
@@ -38,7 +41,13 @@ export function watchStore(store: OpenedStore, watch: StoreWatch): OpenedStore {
   /** No later opening has read the store: what we write now, it may find. */
   const latest = (): boolean => medium.openings === opening;
   const account = async (work: Promise<void>, done: (image: Image) => void): Promise<void> => {
-    await work;
+    try {
+      await work;
+    } catch (error) {
+      if (watch.current() && isLogboomError(error) && error.code === "STORAGE_FAILED")
+        watch.failed();
+      throw error;
+    }
     if (!watch.current()) return;
     watch.check(() => done(medium.flushed));
     medium.acknowledged = store.acknowledged();

@@ -70,3 +70,16 @@ it("what was compacted is there in the last entry of it, or in a snapshot", () =
   expect(lacking(before, image([1, 1]), Number.POSITIVE_INFINITY)).toBe(undefined);
   expect(lacking(before, image([1]), Number.POSITIVE_INFINITY)).toBe("entry 2 of term 1");
 });
+
+it("a snapshot named after a newer one does not take its place", () => {
+  const accounted = image([1, 1, 1, 1]);
+  const body = (index: number) => ({
+    metadata: { index, term: 1, confState: emptyConfState },
+    data: new Uint8Array(),
+  });
+  accounted.compact(body(3), 3);
+  accounted.compact(body(2), 2);
+  expect(accounted.snapshot?.metadata.index).toBe(3);
+  accounted.compact(body(4), 4);
+  expect(accounted.snapshot?.metadata.index).toBe(4);
+});

@@ -465,6 +465,17 @@ describe("membership", () => {
     breaks("I27", () => upkeep.leadersIntersect(known, node, [other.node]));
   });
 
+  it("whoever is behind goes by an older configuration, and its quorum is needed too", () => {
+    const ledger = new Ledger(base, conf(1, 2, 3));
+    ledger.commit(change(2, 1, "ConfChangeAddNode", 4), 1);
+    ledger.commit(change(3, 1, "ConfChangeRemoveNode", 1), 1);
+    ledger.commit(change(4, 1, "ConfChangeRemoveNode", 2), 1);
+    const voters = (...applied: number[]): string[] =>
+      [...new Set(ledger.confsInUse(applied).map((one) => one.voters.join()))].sort();
+    expect(voters(4, 4)).toEqual(["2,3,4", "3,4"]);
+    expect(voters(4, 1)).toEqual(["1,2,3", "1,2,3,4", "2,3,4", "3,4"]);
+  });
+
   it("I28: two changes under way, or one before what was inherited is applied", () => {
     const one = change(3, 2, "ConfChangeAddNode", 4);
     const { ledger, node } = leader(1, 1);
@@ -535,8 +546,9 @@ describe("snapshots, disks and bounds", () => {
   });
 
   it("I37: a word after the disk failed", () => {
-    upkeep.silentAfterFailure(1, false);
-    breaks("I37", () => upkeep.silentAfterFailure(1, true));
+    upkeep.silentAfterFailure(1, false, "MsgAppResp");
+    upkeep.silentAfterFailure(1, true, "MsgTimeoutNow");
+    breaks("I37", () => upkeep.silentAfterFailure(1, true, "MsgAppResp"));
   });
 
   it("I40: queues beyond their bounds", () => {

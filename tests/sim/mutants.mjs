@@ -526,6 +526,14 @@ export const mutants = [
     by: ["tests/room/membership.test.ts", ""],
   },
   {
+    id: "47c",
+    what: "of two that run on copies of one store, the elder is heard as well",
+    file: "lib/transport/roster.ts",
+    find: "    if (boot.counter < peer.boot.counter) return undefined;\n",
+    replace: "",
+    by: "sim",
+  },
+  {
     id: "48a",
     what: "a change is known to the core and not to what is saved",
     file: "lib/runtime/applier.ts",

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { build } from "../../.ci/build.mjs";
 import { plant } from "../../.ci/mutants.mjs";
-import type { CorpusCase } from "../../lib/testing/shrink.js";
+import { readCase } from "../../lib/testing/corpus.js";
 import { mutants } from "./mutants.mjs";
 
 const root = join(import.meta.dirname, "../..");
@@ -61,7 +61,7 @@ describe("a failing seed", { timeout: 300_000 }, () => {
     const [file, ...others] = readdirSync(corpus);
     if (file === undefined) throw new Error("nothing was kept");
     expect(others).toEqual([]);
-    const kept = JSON.parse(readFileSync(join(corpus, file), "utf8")) as CorpusCase;
+    const kept = readCase(readFileSync(join(corpus, file), "utf8"));
     expect(lines[0]).toContain(`seed 1: ${kept.invariant}: `);
     const shortened = lines.find((line) => line.endsWith(file)) ?? "";
     const [, before, after] = /^(\d+) lines shortened to (\d+): /.exec(shortened) ?? [];

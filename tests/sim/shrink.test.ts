@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { defineMachine } from "../../lib/machines/machine.js";
 import { shrink } from "../../lib/testing/shrink.js";
-import { simulate } from "../../lib/testing/simulator.js";
+import { simulateAll } from "../../lib/testing/simulator.js";
 
 const before = process.env["NODE_ENV"];
 beforeAll(() => {
@@ -12,33 +12,41 @@ afterAll(() => {
   process.env["NODE_ENV"] = before;
 });
 
-it("a machine that counts for itself needs one call", { timeout: 60_000 }, async () => {
-  let runs = 0;
-  const machine = defineMachine({
-    name: "counter",
-    version: 1,
-    initial: () => ({ runs: 0 }),
-    commands: {
-      harmless(state) {
-        state.runs = 0;
+const environments = ["direct", "files", "indexedDb"] as const;
+
+it.each(environments)(
+  "a machine that counts for itself needs one call: %s",
+  {
+    timeout: 60_000,
+  },
+  async (environment) => {
+    let runs = 0;
+    const machine = defineMachine({
+      name: "counter",
+      version: 1,
+      initial: () => ({ runs: 0 }),
+      commands: {
+        harmless(state) {
+          state.runs = 0;
+        },
+        count(state) {
+          state.runs = ++runs;
+          return state.runs;
+        },
       },
-      count(state) {
-        state.runs = ++runs;
-        return state.runs;
-      },
-    },
-  });
-  const call = (_random: unknown, number: number) => ({
-    name: number % 5 === 1 ? "count" : "harmless",
-  });
-  const input = {
-    seed: 7,
-    options: { voters: 3, environment: "direct" as const },
-    workload: { machine, call },
-  };
-  const failing = simulate(input);
-  expect(failing.violation?.invariant).toBe("I20");
-  const script = await shrink(failing, input);
-  expect(script).toMatchObject([{ kind: "call", name: "count" }]);
-  expect(simulate({ ...input, script }).violation?.invariant).toBe("I20");
-});
+    });
+    const call = (_random: unknown, number: number) => ({
+      name: number % 5 === 1 ? "count" : "harmless",
+    });
+    const input = {
+      seed: 7,
+      options: { voters: 3, environment },
+      workload: { machine, call },
+    };
+    const failing = await simulateAll(input);
+    expect(failing.violation?.invariant).toBe("I20");
+    const script = await shrink(failing, input);
+    expect(script).toMatchObject([{ kind: "call", name: "count" }]);
+    expect((await simulateAll({ ...input, script })).violation?.invariant).toBe("I20");
+  },
+);

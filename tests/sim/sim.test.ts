@@ -1,9 +1,6 @@
-/** 200 seeds, the corpus before them, and the simulator itself: it must repeat itself, and it must find what is planted. */
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+/** 200 seeds, and the simulator itself: it must repeat itself, and it must find what is planted. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { emptyBatch, neverHappened, runSeedAll } from "../../lib/testing/batch.js";
-import { type CorpusCase, replay } from "../../lib/testing/shrink.js";
 import { simulate, simulateAll } from "../../lib/testing/simulator.js";
 
 const before = process.env["NODE_ENV"];
@@ -13,17 +10,6 @@ beforeAll(() => {
 });
 afterAll(() => {
   process.env["NODE_ENV"] = before;
-});
-
-const corpus = join(import.meta.dirname, "corpus");
-
-describe("corpus", () => {
-  it("what once failed holds", async () => {
-    for (const file of readdirSync(corpus).filter((name) => name.endsWith(".json"))) {
-      const one = JSON.parse(readFileSync(join(corpus, file), "utf8")) as CorpusCase;
-      expect((await replay(one)).violation, file).toBeUndefined();
-    }
-  });
 });
 
 describe("seeds", () => {
