@@ -108,6 +108,7 @@ export class SimFiles extends SimMedium {
       this.#call(process, kind, run);
     return {
       ...inner,
+      slowRename: this.options.slowRename,
       open: async (path, mode) => {
         const file = await inner.open(path, mode);
         return mode === "read" ? file : this.#file(process, path, file);

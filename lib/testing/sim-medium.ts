@@ -29,6 +29,8 @@ export interface MediumOptions {
   readonly meanMs: number;
   /** Bytes of a segment of the log in files. */
   readonly segmentBytes: number;
+  /** Segments are made ahead under their own names, as in private files. */
+  readonly slowRename: boolean;
   sometimes(what: string): void;
 }
 

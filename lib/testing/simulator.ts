@@ -242,6 +242,7 @@ export class Simulation {
       random: stream(seed, `medium ${slot} ${this.#media++}`),
       meanMs: disk.meanMs,
       segmentBytes,
+      slowRename: slot % 2 === 0,
       sometimes: (what: string) => this.ledger.note(what),
     };
     return environment === "files" ? new SimFiles(options) : new SimDatabases(options);

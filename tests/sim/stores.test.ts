@@ -34,6 +34,7 @@ class World {
       random: seededRandom(5),
       meanMs,
       segmentBytes: 600,
+      slowRename: true,
       sometimes: (what: string) => this.seen.push(what),
     };
     return kind === "files" ? new SimFiles(options) : new SimDatabases(options);
