@@ -75,7 +75,7 @@ export async function openOpfsFolder(name: string): Promise<OpfsFolder> {
       })) as FileHandle;
       if (mode === "read") return blobFile(await handle.getFile());
       const opened = await accessFile(handle, open);
-      if (mode === "create") await opened.truncate(0);
+      if (mode === "create" && (await opened.size()) > 0) await opened.truncate(0);
       return opened;
     },
     async rename(from, to) {

@@ -10,6 +10,7 @@
  *
  * A failure ends the log: nothing is written again. Compare etcd server/storage/wal/wal.go.
  */
+import { assert } from "../base/assert.js";
 import { isLogboomError } from "../base/errors.js";
 import type { HardState, Index, SnapshotMetadata } from "../core/types.js";
 import { type Directory, type DirectoryFile, joinPath } from "./directory.js";
@@ -305,7 +306,7 @@ export class WalLog {
     if (!directory.owned()) throw takenOver(directory.name);
   }
 
-  /** Begins the next segment; the one that is full is ended where its data end. */
+  /** Begins the next segment. */
   private async cut(): Promise<void> {
     const { metadata } = this.setup;
     const { file, writer } = this;
@@ -328,21 +329,16 @@ export class WalLog {
   }
 
   /**
-   * Ends a full segment where its data end; nobody waits for it. It needs no flush: the data had theirs, and zeros behind them read as
-   * their end as well (etcd's decoder goes on to the next file there).
+   * Closes a full segment; nobody waits for it. It ends where its data end: a file is as long as a segment, and these reach to there
+   * or beyond.
    */
   private retire({ handle, offset }: OpenSegment): void {
-    const { lifeline, directory } = this.setup;
-    const end = async (): Promise<void> => {
-      try {
-        await handle.truncate(offset);
-      } catch (error) {
-        lifeline.fail(storageFailed(`${directory.name}: writing failed`, error));
-      } finally {
-        await handle.close();
-      }
+    const { lifeline, directory, limits } = this.setup;
+    assert(offset >= limits.segmentBytes, "a segment is not full", { offset });
+    const failed = (error: unknown): void => {
+      lifeline.fail(storageFailed(`${directory.name}: closing failed`, error));
     };
-    this.retiring = Promise.all([this.retiring, end()]);
+    this.retiring = Promise.all([this.retiring, handle.close().catch(failed)]);
   }
 
   /** Deletes segments whose entries end at or below `upTo`, oldest first, except the newest `segmentsKept`. */

@@ -73,7 +73,6 @@ describe("segments made ahead", () => {
       "write 1.tmp",
       "sync 1.tmp",
       "rename 1.tmp",
-      `truncate ${first}`,
       `write ${next}`,
       // Zeros, ahead of what comes.
       `write ${next}`,
