@@ -563,7 +563,7 @@ export const mutants = [
     file: core("follower"),
     find: "if (!wanted && log.matches(index, term)) {",
     replace: "if (!wanted && log.lastIndex >= index) {",
-    by: "sim",
+    by: ["tests/core/paper-durability.test.ts", "conflicts replaces"],
   },
   {
     id: "51",
