@@ -231,12 +231,9 @@ export class Writer {
   private readonly bytes: Uint8Array<ArrayBuffer>;
   private position: number;
 
-  /**
-   * @param from  where the first write goes; what is before it stays as it is
-   * @param into  memory to use, of at least `size` bytes. Default: new, all zero
-   */
-  constructor(size: number, from = 0, into?: ArrayBuffer) {
-    this.bytes = into === undefined ? new Uint8Array(size) : new Uint8Array(into, 0, size);
+  /** @param from  where the first write goes */
+  constructor(size: number, from = 0) {
+    this.bytes = new Uint8Array(size);
     this.position = from;
   }
 

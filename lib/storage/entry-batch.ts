@@ -4,14 +4,10 @@ import { Reader, varintSize, Writer } from "../base/protobuf.js";
 import { entrySize, readEntry, writeEntry } from "../codec/raftpb-log.js";
 import { type Entry, noBytes } from "../core/types.js";
 
-/**
- * @param into  memory that may be used if it is large enough
- * @returns `head` and the entries behind it, from the beginning of a buffer that holds nothing else
- */
+/** @returns `head` and the entries behind it, in a buffer that holds nothing else */
 export function packEntries(
   entries: readonly Entry[],
   head: Uint8Array = noBytes,
-  into?: ArrayBuffer,
 ): Uint8Array<ArrayBuffer> {
   if (entries.length === 0) return concatBytes(head);
   let length = head.length;
@@ -21,8 +17,7 @@ export function packEntries(
     sizes[n] = size;
     length += varintSize(size) + size;
   }
-  const usable = into !== undefined && into.byteLength >= length;
-  const writer = new Writer(length, 0, usable ? into : undefined);
+  const writer = new Writer(length);
   writer.raw(head);
   for (let n = 0; n < entries.length; n++) {
     writer.varint(sizes[n] as number);
