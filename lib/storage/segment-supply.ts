@@ -7,7 +7,7 @@
  * not be made fails the cut that needs it.
  *
  * Where a new name takes long (`Directory.slowRename`) it has its own from the beginning, without the index of its first entry, which nobody
- * knows yet. Whoever reads the log takes one that is all zeros for what it is (wal-files.ts).
+ * knows yet, and its header is flushed with the first records. Whoever reads the log tells one that was never begun (wal-files.ts).
  */
 import { assert } from "../base/assert.js";
 import { type Directory, type DirectoryFile, joinPath } from "./directory.js";
@@ -37,28 +37,32 @@ export class SegmentSupply {
     this.spare = { sequence, made };
   }
 
-  /** Begins a segment with `header`, on the disk when this resolves: it is there whole or not at all. */
-  async take(
-    segment: Required<SegmentName>,
-    header: Uint8Array,
-  ): Promise<{ readonly name: SegmentName; readonly file: DirectoryFile }> {
+  /** Writes `header` into the next segment and makes it appear whole, under its own name. */
+  async take(segment: SegmentName, header: Uint8Array): Promise<DirectoryFile> {
     const { directory, path } = this.place;
     const { sequence } = segment;
-    this.prepare(sequence);
-    const { spare } = this;
-    assert(spare !== undefined, "no spare was begun", { sequence });
-    const file = await spare.made;
+    const file = await this.made(sequence);
     await file.append(0, header);
-    if (directory.slowRename === true) {
-      this.spare = undefined;
-      return { name: { sequence, index: undefined }, file };
-    }
     await file.close();
     const own = joinPath(path, segmentFile(segment));
     await directory.rename(spareFile(this.place, sequence), own);
     await directory.sync(path);
     this.spare = undefined;
-    return { name: segment, file: await directory.open(own, "existing") };
+    return await directory.open(own, "existing");
+  }
+
+  /** The next segment, all zeros, where it has its own name from the beginning. */
+  async takeNamed(sequence: number): Promise<DirectoryFile> {
+    const file = await this.made(sequence);
+    this.spare = undefined;
+    return file;
+  }
+
+  private async made(sequence: number): Promise<DirectoryFile> {
+    this.prepare(sequence);
+    const { spare } = this;
+    assert(spare !== undefined, "no spare was begun", { sequence });
+    return await spare.made;
   }
 
   /** Waits for a spare that is being made, and deletes it. */
@@ -93,7 +97,7 @@ async function allocate(place: SegmentPlace, sequence: number): Promise<Director
   // Emptied if it is there: a header left behind a shorter one would be read as data.
   const file = await directory.open(spareFile(place, sequence), "create");
   try {
-    // Flushed with the header.
+    // Flushed with what is written first.
     await file.truncate(segmentBytes);
     if (directory.slowRename === true) await directory.sync(path);
     return file;

@@ -139,8 +139,8 @@ export async function readSegments(
 }
 
 /**
- * The last segment where it may have been made ahead under its own name and never begun (segment-supply.ts): behind its first sector, which a header
- * fits in, it is all zeros, and the mark knows nothing of it.
+ * The last segment where it may have been made ahead under its own name and never begun (segment-supply.ts): the mark knows nothing of it, and its
+ * first sector, which a header fits in, is all zeros, or what is behind that is.
  */
 async function perhapsAhead(
   directory: Directory,
@@ -154,9 +154,10 @@ async function perhapsAhead(
   const file = await directory.open(joinPath(path, segmentFile(last)), "read");
   try {
     const size = await file.size();
+    if (isZero(await readAt(file, 0, Math.min(sectorBytes, size)))) return last;
     for (let at = sectorBytes; at < size; at += pieceBytes) {
       const piece = await readAt(file, at, Math.min(pieceBytes, size - at));
-      if (piece.some((byte) => byte !== 0)) return undefined;
+      if (!isZero(piece)) return undefined;
     }
     return last;
   } finally {
@@ -172,10 +173,15 @@ function headerOf(crc: number, metadata: Uint8Array): Uint8Array {
   return writer.take();
 }
 
-/** Whether `bytes` are the beginning of `header`, of any length, and zeros. */
+/** Whether the first sector is the beginning of `header`, of any length, and zeros. */
 function beginsAs(bytes: Uint8Array, header: Uint8Array): boolean {
-  const other = bytes.findIndex((byte, at) => byte !== header[at]);
-  return other === -1 || bytes.subarray(other).every((byte) => byte === 0);
+  const sector = bytes.subarray(0, sectorBytes);
+  const other = sector.findIndex((byte, at) => byte !== header[at]);
+  return other === -1 || isZero(sector.subarray(other));
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0);
 }
 
 /** Bytes read at once. */

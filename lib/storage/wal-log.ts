@@ -22,7 +22,7 @@ import type { StorageWrite, StoredState } from "./storage.js";
 import { encodeMark } from "./synced-mark.js";
 import { TermRuns } from "./term-runs.js";
 import { segmentFile } from "./wal.js";
-import { markFile, type Segment, type Segments } from "./wal-files.js";
+import type { Segment, Segments } from "./wal-files.js";
 import type { Place } from "./wal-replay.js";
 import type { WalSnapshots } from "./wal-snapshots.js";
 import { WalWriter } from "./wal-writer.js";
@@ -308,7 +308,7 @@ export class WalLog {
 
   /** Begins the next segment. */
   private async cut(): Promise<void> {
-    const { metadata } = this.setup;
+    const { metadata, directory } = this.setup;
     const { file, writer } = this;
     this.checkOwned();
     const full = { ...file };
@@ -318,13 +318,20 @@ export class WalLog {
     writer.crcHandOver();
     writer.metadata(metadata);
     if (hardState.term > 0 || hardState.commit > 0) writer.state(hardState);
-    const header = writer.take();
-    const next = await this.supply.take({ sequence, index: first }, header);
-    file.handle = next.file;
+    if (directory.slowRename === true) {
+      // It has its name already: its header goes along with what is written first, and it is begun when that is flushed.
+      file.handle = await this.supply.takeNamed(sequence);
+      file.offset = 0;
+      this.segments = [...this.segments, { sequence, index: undefined, first }];
+    } else {
+      const header = writer.take();
+      file.handle = await this.supply.take({ sequence, index: first }, header);
+      file.offset = header.length;
+      this.segments = [...this.segments, { sequence, index: first, first }];
+    }
     file.sequence = sequence;
-    file.offset = file.allocated = header.length;
-    this.segments = [...this.segments, { ...next.name, first }];
-    this.noteSoon();
+    file.allocated = file.offset;
+    if (file.offset > 0) this.noteSoon();
     this.retire(full);
   }
 
@@ -361,20 +368,6 @@ export class WalLog {
       await directory.sync(path);
     }
   }
-}
-
-/** The mark's file, made if need be; it says that everything up to `end` is on the disk. */
-export async function openMark(
-  directory: Directory,
-  path: string,
-  end: Place,
-): Promise<DirectoryFile> {
-  const name = joinPath(path, markFile);
-  const exists = (await directory.list(path)).includes(markFile);
-  const file = await directory.open(name, exists ? "existing" : "create");
-  await file.append(0, encodeMark(end));
-  if (!exists) await directory.sync(path);
-  return file;
 }
 
 /** Term or vote moved: a crash must not take that back. */

@@ -12,12 +12,12 @@ import { storageFailed } from "./lifeline.js";
 import type { LogShape } from "./log-shape.js";
 import { removeSpares } from "./segment-supply.js";
 import type { Loaded } from "./storage.js";
-import { isBefore } from "./synced-mark.js";
+import { encodeMark, isBefore } from "./synced-mark.js";
 import { TermRuns } from "./term-runs.js";
 import { type SnapshotMark, segmentFile } from "./wal.js";
-import { damagedAt, readMark, readSegments, type Segments } from "./wal-files.js";
-import { openMark, WalLog, type WalSetup } from "./wal-log.js";
-import type { Window } from "./wal-replay.js";
+import { damagedAt, markFile, readMark, readSegments, type Segments } from "./wal-files.js";
+import { WalLog, type WalSetup } from "./wal-log.js";
+import type { Place, Window } from "./wal-replay.js";
 
 export interface Recovered {
   readonly log: WalLog;
@@ -204,4 +204,14 @@ async function openEnd(
   await handle.truncate(Math.max(limits.segmentBytes, read.end.offset));
   await handle.sync();
   return handle;
+}
+
+/** The mark's file, made if need be; it says that everything up to `end` is on the disk. */
+async function openMark(directory: Directory, path: string, end: Place): Promise<DirectoryFile> {
+  const name = joinPath(path, markFile);
+  const exists = (await directory.list(path)).includes(markFile);
+  const file = await directory.open(name, exists ? "existing" : "create");
+  await file.append(0, encodeMark(end));
+  if (!exists) await directory.sync(path);
+  return file;
 }

@@ -675,9 +675,9 @@ export const mutants = [
     id: "61",
     what: "a segment gets its final name before it is whole",
     file: "lib/storage/segment-supply.ts",
-    find: "    const file = await spare.made;\n",
+    find: "    await file.append(0, header);\n    await file.close();\n",
     replace:
-      "    const early = joinPath(path, segmentFile(segment));\n    if (directory.slowRename !== true) await directory.rename(spareFile(this.place, sequence), early);\n    const file = await spare.made;\n",
+      "    await directory.rename(spareFile(this.place, sequence), joinPath(path, segmentFile(segment)));\n    await file.append(0, header);\n    await file.close();\n",
     also: [
       {
         file: "lib/storage/segment-supply.ts",
