@@ -39,7 +39,7 @@ function append(call: OpfsRequest & { op: "append" }): void {
   }
 }
 
-async function serve(request: OpfsRequest): Promise<void> {
+async function serve(request: Exclude<OpfsRequest, { op: "append" }>): Promise<void> {
   try {
     answer(request, await carryOut(request));
   } catch (error) {
@@ -67,7 +67,7 @@ function fileOf(call: FileCall): OpfsFile {
   return file;
 }
 
-async function carryOut(call: OpfsCall): Promise<unknown> {
+async function carryOut(call: Exclude<OpfsCall, { op: "append" }>): Promise<unknown> {
   if ("file" in call) return await onFile(fileOf(call), call);
   if (call.op === "take") {
     folder = await openOpfsFolder(call.name);
@@ -103,7 +103,7 @@ async function onFolder(
   }
 }
 
-async function onFile(file: OpfsFile, call: FileCall): Promise<unknown> {
+async function onFile(file: OpfsFile, call: Exclude<FileCall, { op: "append" }>): Promise<unknown> {
   switch (call.op) {
     case "size":
       return await file.size();
@@ -111,8 +111,6 @@ async function onFile(file: OpfsFile, call: FileCall): Promise<unknown> {
       return await readAt(file, call.at, call.length);
     case "write":
       return await file.write(call.at, call.bytes);
-    case "append":
-      return file.append(call.at, call.bytes, call.zeros);
     case "note":
       return file.note(call.at, call.bytes);
     case "truncate":

@@ -4,7 +4,8 @@
  * etcd's format cannot tell a record that never reached the disk from one that did and was damaged later: both may show a
  * sector of zeros at the end. So after every flush the place is noted here, without a flush of its own. The note is never
  * ahead of the disk; it may lag (a power cut), and then the log is judged by etcd's rule alone. What is damaged before the
- * mark is reported, never truncated. Noting follows the answer to whoever waits for the flush, at once but without holding it up.
+ * mark is reported, never truncated. Noting follows the answer to whoever waits for the flush, soon but without holding it up
+ * (`Directory.soon`: at once in Node, within 20 ms in private files).
  *
  *     0  u64 sequence · 8  u64 offset · 16  u32 CRC-32C of the first sixteen bytes; little-endian
  */

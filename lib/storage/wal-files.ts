@@ -13,6 +13,7 @@ import { decodeMark, isBefore } from "./synced-mark.js";
 import {
   crcRecord,
   entryRecord,
+  isEmpty,
   metadataRecord,
   parseSegmentFile,
   readSegment,
@@ -154,10 +155,11 @@ async function perhapsAhead(
   const file = await directory.open(joinPath(path, segmentFile(last)), "read");
   try {
     const size = await file.size();
-    if (isZero(await readAt(file, 0, Math.min(sectorBytes, size)))) return last;
+    const sector = await readAt(file, 0, sectorBytes);
+    if (isEmpty(sector, 0, sector.length)) return last;
     for (let at = sectorBytes; at < size; at += pieceBytes) {
       const piece = await readAt(file, at, Math.min(pieceBytes, size - at));
-      if (!isZero(piece)) return undefined;
+      if (!isEmpty(piece, 0, piece.length)) return undefined;
     }
     return last;
   } finally {
@@ -177,11 +179,7 @@ function headerOf(crc: number, metadata: Uint8Array): Uint8Array {
 function beginsAs(bytes: Uint8Array, header: Uint8Array): boolean {
   const sector = bytes.subarray(0, sectorBytes);
   const other = sector.findIndex((byte, at) => byte !== header[at]);
-  return other === -1 || isZero(sector.subarray(other));
-}
-
-function isZero(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === 0);
+  return other === -1 || isEmpty(sector, other, sector.length);
 }
 
 /** Bytes read at once. */

@@ -200,7 +200,7 @@ function hasEmptySector(bytes: Uint8Array, from: number, to: number): boolean {
   return false;
 }
 
-function isEmpty(bytes: Uint8Array, from: number, to: number): boolean {
+export function isEmpty(bytes: Uint8Array, from: number, to: number): boolean {
   for (let at = from; at < to; at++) if (bytes[at] !== 0) return false;
   return true;
 }

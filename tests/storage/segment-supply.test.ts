@@ -100,6 +100,32 @@ describe("segments made ahead", () => {
     expect((await again.storage.load()).entries).toHaveLength(20);
   });
 
+  test("one that has its own name and was begun with little is opened again, whatever the mark says of it", async () => {
+    const disk = createMemoryDisk();
+    const directory = { ...disk.directory, slowRename: true };
+    const open = async (): Promise<OpenedStore> => {
+      const store = await openWalStore(directory, limits);
+      await store.storage.load();
+      return store;
+    };
+    const first = await open();
+    // The ninth record fills the first segment, the tenth begins the second and leaves most of its first sector empty.
+    await append(first, 1, 10);
+    await first.storage.close();
+    const paths = disk.paths().filter((path) => path.endsWith(".wal"));
+    expect(paths.map((path) => path.slice(11))).toEqual([
+      "0000000000000000-0000000000000000.wal",
+      "0000000000000001.wal",
+    ]);
+    const second = await open();
+    expect(second.acknowledged().states[0]?.lastIndex).toBe(10);
+    await second.storage.close();
+    disk.remove("member/wal/synced");
+    const third = await open();
+    expect(third.acknowledged().states[0]?.lastIndex).toBe(10);
+    await third.storage.close();
+  });
+
   test("one that cannot be made fails the cut that needs it, and nothing that was answered before", async () => {
     const { disk } = watched((_, call, path) =>
       call === "truncate" && path === spare ? { kind: "error", code: "ENOSPC" } : undefined,
