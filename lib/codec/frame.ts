@@ -13,7 +13,7 @@ const low32 = 0x100000000;
 
 /** Zeros that follow a body of `length` bytes. */
 export function framePadding(length: number): number {
-  return (8 - (length % 8)) % 8;
+  return -length & 7;
 }
 
 /** Writes the length word of a body of `length` bytes at `at`. */

@@ -6,7 +6,7 @@
  * when the worker dies. There is no way to flush a folder; the browser keeps names in its own database.
  */
 import { LogboomError } from "../base/errors.js";
-import { type Directory, type DirectoryFile, zeroBytes } from "./directory.js";
+import type { Directory, DirectoryFile } from "./directory.js";
 
 /** What TypeScript's library leaves out. */
 interface SyncAccessHandle {
@@ -31,7 +31,7 @@ export interface OpfsFolder
 
 export interface OpfsFile extends Omit<DirectoryFile, "append"> {
   /** At once: a promise more is time, and this is what everybody waits for. */
-  append(at: number, bytes: Uint8Array, zeros: number): void;
+  append(at: number, bytes: Uint8Array): void;
 }
 
 /**
@@ -193,9 +193,8 @@ async function accessFile(handle: FileHandle, open: Set<SyncAccessHandle>): Prom
     size: async () => access.getSize(),
     readInto: async (target, at) => access.read(target, { at }),
     write: async (at, bytes) => put(at, bytes),
-    append(at, bytes, zeros) {
+    append(at, bytes) {
       put(at, bytes);
-      if (zeros > 0) put(at + bytes.length, zeroBytes(zeros));
       access.flush();
     },
     note: put,

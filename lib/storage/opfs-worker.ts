@@ -5,7 +5,7 @@
  * one, as opfs-directory.ts carries them out.
  */
 import { isLogboomError, LogboomError } from "../base/errors.js";
-import { readAt } from "./directory.js";
+import { readAt, zeroBytes } from "./directory.js";
 import {
   deleteOpfsFolder,
   type OpfsFile,
@@ -31,11 +31,24 @@ addEventListener("message", ({ data }: MessageEvent<OpfsRequest>) => {
 });
 
 function append(call: OpfsRequest & { op: "append" }): void {
+  const { id, at, bytes, zeros } = call;
+  const end = at + bytes.length;
   try {
-    fileOf(call).append(call.at, call.bytes, call.zeros);
+    fileOf(call).append(at, bytes);
     answer(call, undefined);
   } catch (error) {
-    refuse(call, error);
+    refuse(id, error);
+    return;
+  }
+  // Nobody waits for them: the page makes its next write meanwhile, and they are flushed with that.
+  if (zeros > 0) writeZeros(fileOf(call), end, zeros);
+}
+
+function writeZeros(file: OpfsFile, at: number, count: number): void {
+  try {
+    file.note(at, zeroBytes(count));
+  } catch (error) {
+    refuse(undefined, error);
   }
 }
 
@@ -43,7 +56,7 @@ async function serve(request: Exclude<OpfsRequest, { op: "append" }>): Promise<v
   try {
     answer(request, await carryOut(request));
   } catch (error) {
-    refuse(request, error);
+    refuse(request.id, error);
   }
 }
 
@@ -57,7 +70,7 @@ function answer(request: OpfsRequest, value: unknown): void {
   else reply({ id, value });
 }
 
-function refuse({ id }: OpfsRequest, error: unknown): void {
+function refuse(id: number | undefined, error: unknown): void {
   reply({ id, error: posted(error) });
 }
 

@@ -117,7 +117,7 @@ export class WalWriter {
     bytes[at] = 8;
     bytes[at + 1] = type;
     bytes[at + 2] = 16;
-    at = putVarint(bytes, at + 3, this.crc);
+    at = putVarint32(bytes, at + 3, this.crc);
     if (size >= 0) {
       bytes[at] = 26;
       at = putVarint(bytes, at + 1, size);
@@ -126,14 +126,27 @@ export class WalWriter {
     }
     const body = at - start - frameHeaderBytes;
     writeFrameHeader(view, start, body);
+    // Room for eight zeros is there (`open`); what is not padding is written over by the next record.
+    view.setFloat64(at, 0);
     this.length = at + framePadding(body);
-    while (at < this.length) bytes[at++] = 0;
   }
 
   private allocate(size: number): void {
     this.bytes = new Uint8Array(size);
     this.view = new DataView(this.bytes.buffer);
   }
+}
+
+/** Writes the varint of an unsigned 32-bit integer; returns where it ends. Whole numbers of 32 bits spare the divisions. */
+function putVarint32(bytes: Uint8Array, at: number, value: number): number {
+  let rest = value | 0;
+  let end = at;
+  while (rest >>> 0 > 0x7f) {
+    bytes[end++] = (rest & 0x7f) | 0x80;
+    rest >>>= 7;
+  }
+  bytes[end++] = rest;
+  return end;
 }
 
 /** Writes a varint; returns where it ends. */
