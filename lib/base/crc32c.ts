@@ -2,8 +2,8 @@
  * CRC-32C (Castagnoli): the checksum of etcd's log files, iSCSI and ext4. Not zlib's, which has another polynomial.
  *
  * Sixteen bytes per step through sixteen tables ("slicing"), so that the processor has independent look-ups to overlap.
- * Measured against hash-wasm 4.13 and @node-rs/crc32 1.10 (Node 20, MB per second of processor time): 300 B ours 834, theirs 838 and
- * 1530; 1 MiB ours 1854, theirs 2158 and 6046. Near enough to be spared a dependency, and synchronous in every runtime.
+ * Measured against hash-wasm 4.13 and @node-rs/crc32 1.10 (Node 20, MB per second of processor time): 300 B ours 1350, theirs 844 and
+ * 1685; 1 MiB ours 2115, theirs 2219 and 6196. Near enough to be spared a dependency, and synchronous in every runtime.
  *
  * RFC 3720 appendix B.4 has test values; compare Go's hash/crc32.
  */
@@ -27,45 +27,57 @@ export function crc32c(
   return crc32cOf(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), previous, from, to);
 }
 
-/** The same of a view, for callers that sum many pieces of one buffer: making a view costs as much as summing 50 bytes. */
+/**
+ * The same of a view of less than 2 GiB, for callers that sum many pieces of one buffer: making a view costs as much as summing 50 bytes.
+ *
+ * How it is put matters: what does not wait for the step before comes first and in groups of four, so that little has to be kept at a time, and
+ * whole numbers stay whole. Measured in Chromium: 1930 MB/s for pieces of 267 bytes, 1550 the other way round.
+ */
 export function crc32cOf(view: DataView, previous: number, from: number, to: number): number {
   const t = tables;
-  const sliced = to - ((to - from) % 16);
+  const end = to | 0;
+  let at = from | 0;
+  const steps = (end - ((end - at) & 15)) | 0;
   let crc = ~previous;
-  let at = from;
-  for (; at < sliced; at += 16) {
+  while (at < steps) {
+    const b = view.getInt32((at + 4) | 0, true);
+    const c = view.getInt32((at + 8) | 0, true);
+    const d = view.getInt32((at + 12) | 0, true);
     const a = crc ^ view.getInt32(at, true);
-    const b = view.getInt32(at + 4, true);
-    const c = view.getInt32(at + 8, true);
-    const d = view.getInt32(at + 12, true);
     crc =
-      (t[0xf00 + (a & 0xff)] as number) ^
-      (t[0xe00 + ((a >>> 8) & 0xff)] as number) ^
-      (t[0xd00 + ((a >>> 16) & 0xff)] as number) ^
-      (t[0xc00 + (a >>> 24)] as number) ^
-      (t[0xb00 + (b & 0xff)] as number) ^
-      (t[0xa00 + ((b >>> 8) & 0xff)] as number) ^
-      (t[0x900 + ((b >>> 16) & 0xff)] as number) ^
-      (t[0x800 + (b >>> 24)] as number) ^
-      (t[0x700 + (c & 0xff)] as number) ^
-      (t[0x600 + ((c >>> 8) & 0xff)] as number) ^
-      (t[0x500 + ((c >>> 16) & 0xff)] as number) ^
-      (t[0x400 + (c >>> 24)] as number) ^
       (t[0x300 + (d & 0xff)] as number) ^
       (t[0x200 + ((d >>> 8) & 0xff)] as number) ^
       (t[0x100 + ((d >>> 16) & 0xff)] as number) ^
-      (t[d >>> 24] as number);
+      (t[d >>> 24] as number) ^
+      ((t[0x700 + (c & 0xff)] as number) ^
+        (t[0x600 + ((c >>> 8) & 0xff)] as number) ^
+        (t[0x500 + ((c >>> 16) & 0xff)] as number) ^
+        (t[0x400 + (c >>> 24)] as number)) ^
+      ((t[0xb00 + (b & 0xff)] as number) ^
+        (t[0xa00 + ((b >>> 8) & 0xff)] as number) ^
+        (t[0x900 + ((b >>> 16) & 0xff)] as number) ^
+        (t[0x800 + (b >>> 24)] as number)) ^
+      ((t[0xf00 + (a & 0xff)] as number) ^
+        (t[0xe00 + ((a >>> 8) & 0xff)] as number) ^
+        (t[0xd00 + ((a >>> 16) & 0xff)] as number) ^
+        (t[0xc00 + (a >>> 24)] as number));
+    at = (at + 16) | 0;
   }
   // What is left of a small record would cost as much as all before it, taken byte by byte.
-  for (; at + 4 <= to; at += 4) {
+  const words = (at + ((end - at) & 12)) | 0;
+  while (at < words) {
     const a = crc ^ view.getInt32(at, true);
     crc =
       (t[0x300 + (a & 0xff)] as number) ^
       (t[0x200 + ((a >>> 8) & 0xff)] as number) ^
       (t[0x100 + ((a >>> 16) & 0xff)] as number) ^
       (t[a >>> 24] as number);
+    at = (at + 4) | 0;
   }
-  for (; at < to; at++) crc = (t[(crc ^ view.getUint8(at)) & 0xff] as number) ^ (crc >>> 8);
+  while (at < end) {
+    crc = (t[(crc ^ view.getUint8(at)) & 0xff] as number) ^ (crc >>> 8);
+    at = (at + 1) | 0;
+  }
   return ~crc >>> 0;
 }
 

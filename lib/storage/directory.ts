@@ -42,7 +42,11 @@ export interface DirectoryFile {
   readInto(target: Uint8Array<ArrayBuffer>, at: number): Promise<number>;
   /** All of `bytes`, or a rejection; may lengthen the file. */
   write(at: number, bytes: Uint8Array): Promise<void>;
-  /** `write` and `sync` in one call, for mediums where every call is a way to go; `zeros`: so many behind the bytes. */
+  /**
+   * `write` and `sync` in one call, for mediums where every call is a way to go.
+   *
+   * @param zeros  so many behind the bytes; they may be written after the answer, and be on the disk no sooner than what is written next
+   */
   append(at: number, bytes: Uint8Array, zeros?: number): Promise<void>;
   /** As `write`, at once and without waiting for anything: for a few bytes that may be lost. @throws as the platform does */
   note(at: number, bytes: Uint8Array): void;

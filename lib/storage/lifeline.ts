@@ -68,7 +68,18 @@ export function createLifeline(name: string): Lifeline {
 /** `STORAGE_FAILED`, outcome unknown: part of it may have been carried out. */
 export function storageFailed(what: string, cause?: unknown): LogboomError {
   const reason = cause instanceof Error ? `: ${cause.name}: ${cause.message}` : "";
-  return new LogboomError("STORAGE_FAILED", `${what}${reason}`, { outcome: "unknown", cause });
+  const advice = isFull(cause)
+    ? " (no room is left: what was acknowledged stays; make room, then open the store again)"
+    : "";
+  const options = { outcome: "unknown", cause } as const;
+  return new LogboomError("STORAGE_FAILED", `${what}${reason}${advice}`, options);
+}
+
+/** The browser's quota, the disk, or the user's share of it. */
+function isFull(cause: unknown): boolean {
+  if (!(cause instanceof Error)) return false;
+  const code = "code" in cause ? cause.code : undefined;
+  return cause.name === "QuotaExceededError" || code === "ENOSPC" || code === "EDQUOT";
 }
 
 /** `STORAGE_LOCKED`: somebody else opened the store since. */

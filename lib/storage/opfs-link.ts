@@ -6,7 +6,14 @@
 import { LogboomError } from "../base/errors.js";
 import type { Directory, DirectoryFile } from "./directory.js";
 import { storageFailed } from "./lifeline.js";
-import type { OpfsCall, OpfsReply, PostedError } from "./opfs-protocol.js";
+import {
+  type Append,
+  appendId,
+  encodeAppend,
+  type OpfsCall,
+  type OpfsReply,
+  type PostedError,
+} from "./opfs-protocol.js";
 
 /** Takes the folder of the store `name`. @throws LogboomError `STORAGE_LOCKED` · `NO_STORAGE` · `STORAGE_FAILED` */
 export async function linkDirectory(name: string, worker: Worker): Promise<Directory> {
@@ -35,18 +42,22 @@ const keptBytes = 1024 * 1024;
 
 interface Link {
   /** @param given  buffers that are the worker's from then on */
-  ask<T>(call: OpfsCall, given?: readonly ArrayBuffer[]): Promise<T>;
+  ask<T>(call: OpfsCall, given?: ArrayBuffer[]): Promise<T>;
+  append(call: Omit<Append, "id" | "bytes"> & { readonly bytes: Uint8Array }): Promise<void>;
   /** Nobody waits for what becomes of it. */
   tell(call: OpfsCall): void;
-  /** Memory that the worker gave back, once, or new. */
-  memory(length: number): Uint8Array<ArrayBuffer>;
   onLost(listener: (error: LogboomError) => void): void;
   readonly lost: boolean;
   end(): void;
 }
 
+interface Waiting {
+  done(value: unknown): void;
+  failed(error: Error): void;
+}
+
 function createLink(name: string, worker: Worker): Link {
-  const waiting = new Map<number, { done(value: unknown): void; failed(error: Error): void }>();
+  const waiting = new Map<number, Waiting>();
   const listeners: ((error: LogboomError) => void)[] = [];
   let counter = 0;
   let spare: ArrayBuffer | undefined;
@@ -57,46 +68,48 @@ function createLink(name: string, worker: Worker): Link {
     waiting.clear();
     for (const listener of listeners.splice(0)) listener(lost);
   };
-  worker.onmessage = ({ data }: MessageEvent<OpfsReply>) => {
-    const { id } = data;
-    if (id === undefined) {
-      if ("error" in data) lose(storageFailed(`${name}: writing failed`, revived(data.error)));
-      return;
-    }
+  const answered = (id: number): Waiting | undefined => {
     const asked = waiting.get(id);
     waiting.delete(id);
-    if ("error" in data) asked?.failed(revived(data.error));
-    else {
-      if (data.spent !== undefined && data.spent.byteLength <= keptBytes) spare = data.spent;
-      asked?.done(data.value);
-    }
+    return asked;
+  };
+  worker.onmessage = ({ data }: MessageEvent<OpfsReply>) => {
+    if (data instanceof ArrayBuffer) {
+      if (data.byteLength <= keptBytes) spare = data;
+      answered(appendId(data))?.done(undefined);
+    } else if (!("error" in data)) answered(data.id)?.done(data.value);
+    else if (data.id !== undefined) answered(data.id)?.failed(revived(data.error));
+    else lose(storageFailed(`${name}: writing failed`, revived(data.error)));
   };
   worker.onerror = (event) => {
     lose(
       storageFailed(`the storage worker of ${name} failed: ${event.message ?? "it did not start"}`),
     );
   };
+  const memory = (length: number): ArrayBuffer => {
+    const taken = spare;
+    spare = undefined;
+    return taken === undefined || taken.byteLength < length ? new ArrayBuffer(length) : taken;
+  };
+  const send = <T>(post: (id: number) => void): Promise<T> =>
+    new Promise((done, failed) => {
+      if (lost !== undefined) {
+        failed(lost);
+        return;
+      }
+      const id = counter++;
+      waiting.set(id, { done: done as (value: unknown) => void, failed });
+      post(id);
+    });
   return {
-    ask<T>(call: OpfsCall, given: readonly ArrayBuffer[] = []) {
-      return new Promise<T>((done, failed) => {
-        if (lost !== undefined) {
-          failed(lost);
-          return;
-        }
-        const id = counter++;
-        waiting.set(id, { done: done as (value: unknown) => void, failed });
-        worker.postMessage({ ...call, id }, [...given]);
-      });
-    },
+    ask: (call, given = []) => send((id) => worker.postMessage({ ...call, id }, given)),
+    append: (call) =>
+      send((id) => {
+        const buffer = encodeAppend({ ...call, id }, memory);
+        worker.postMessage(buffer, [buffer]);
+      }),
     tell(call) {
       if (lost === undefined) worker.postMessage(call);
-    },
-    memory(length) {
-      const taken = spare;
-      spare = undefined;
-      return taken === undefined || taken.byteLength < length
-        ? new Uint8Array(length)
-        : new Uint8Array(taken, 0, length);
     },
     onLost(listener) {
       if (lost === undefined) listeners.push(listener);
@@ -150,11 +163,6 @@ function remoteDirectory(name: string, link: Link): Directory {
 }
 
 function remoteFile(link: Link, file: number): DirectoryFile {
-  const copied = (from: Uint8Array): Uint8Array<ArrayBuffer> => {
-    const bytes = link.memory(from.length);
-    bytes.set(from);
-    return bytes;
-  };
   return {
     size: () => link.ask({ op: "size", file }),
     async readInto(target, at) {
@@ -164,13 +172,11 @@ function remoteFile(link: Link, file: number): DirectoryFile {
       return bytes.length;
     },
     write(at, from) {
-      const bytes = copied(from);
+      // A copy of its own: with a view goes all the memory that it is a view of.
+      const bytes = from.slice();
       return link.ask({ op: "write", file, at, bytes }, [bytes.buffer]);
     },
-    append(at, from, zeros = 0) {
-      const bytes = copied(from);
-      return link.ask({ op: "append", file, at, bytes, zeros }, [bytes.buffer]);
-    },
+    append: (at, bytes, zeros = 0) => link.append({ file, at, bytes, zeros }),
     note: (at, bytes) => link.tell({ op: "note", file, at, bytes: bytes.slice() }),
     truncate: (size) => link.ask({ op: "truncate", file, size }),
     sync: () => link.ask({ op: "sync", file }),

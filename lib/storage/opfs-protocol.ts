@@ -2,6 +2,12 @@
  * What a page and its storage worker say to each other: the calls of a Directory (directory.ts) as messages.
  *
  * A call without an `id` is not answered, unless it fails. Answers come as the calls end, which need not be the order they were asked in.
+ *
+ * The one that everybody waits for, `append`, is a buffer and no object, and comes back as its own answer: that spares both sides taking
+ * messages apart, and the page making memory for the next. Numbers are little-endian:
+ *
+ *     0  u32 id      8  f64 at            20  u32 how many zeros behind the bytes, which may follow the answer
+ *     4  u32 file   16  u32 how many bytes   24  the bytes
  */
 import type { ErrorCode, Outcome } from "../base/errors.js";
 
@@ -26,7 +32,6 @@ export type FileCall =
   /** Answered by the bytes. */
   | { readonly op: "read"; readonly file: number; readonly at: number; readonly length: number }
   | Put<"write">
-  | (Put<"append"> & { readonly zeros: number })
   | Put<"note">
   | { readonly op: "truncate"; readonly file: number; readonly size: number }
   | { readonly op: "sync"; readonly file: number }
@@ -43,16 +48,54 @@ export type OpfsCall = FolderCall | FileCall;
 
 export type OpfsRequest = OpfsCall & { readonly id?: number };
 
+export interface Append {
+  readonly id: number;
+  readonly file: number;
+  readonly at: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly zeros: number;
+}
+
+const appendHeaderBytes = 24;
+
+/** @param memory  gives a buffer of so many bytes or more */
+export function encodeAppend(
+  { id, file, at, bytes, zeros }: Omit<Append, "bytes"> & { readonly bytes: Uint8Array },
+  memory: (length: number) => ArrayBuffer,
+): ArrayBuffer {
+  const buffer = memory(appendHeaderBytes + bytes.length);
+  const view = new DataView(buffer);
+  view.setUint32(0, id, true);
+  view.setUint32(4, file, true);
+  view.setFloat64(8, at, true);
+  view.setUint32(16, bytes.length, true);
+  view.setUint32(20, zeros, true);
+  new Uint8Array(buffer).set(bytes, appendHeaderBytes);
+  return buffer;
+}
+
+export function decodeAppend(buffer: ArrayBuffer): Append {
+  const view = new DataView(buffer);
+  return {
+    id: appendId(buffer),
+    file: view.getUint32(4, true),
+    at: view.getFloat64(8, true),
+    bytes: new Uint8Array(buffer, appendHeaderBytes, view.getUint32(16, true)),
+    zeros: view.getUint32(20, true),
+  };
+}
+
+export function appendId(buffer: ArrayBuffer): number {
+  return new DataView(buffer).getUint32(0, true);
+}
+
 /** An error of this library, or one of the platform. */
 export type PostedError =
   | { readonly code: ErrorCode; readonly message: string; readonly outcome: Outcome }
   | { readonly name: string; readonly message: string };
 
 export type OpfsReply =
-  | {
-      readonly id: number;
-      readonly value?: unknown;
-      /** The memory of what was written, given back: making new for each write costs as much as filling it. */
-      readonly spent?: ArrayBuffer;
-    }
+  /** Of an append. */
+  | ArrayBuffer
+  | { readonly id: number; readonly value?: unknown }
   | { readonly id: number | undefined; readonly error: PostedError };

@@ -12,36 +12,37 @@ import {
   type OpfsFolder,
   openOpfsFolder,
 } from "./opfs-directory.js";
-import type {
-  FileCall,
-  FolderCall,
-  OpfsCall,
-  OpfsReply,
-  OpfsRequest,
-  PostedError,
+import {
+  decodeAppend,
+  type FileCall,
+  type FolderCall,
+  type OpfsCall,
+  type OpfsReply,
+  type OpfsRequest,
+  type PostedError,
 } from "./opfs-protocol.js";
 
 let folder: OpfsFolder | undefined;
 const files = new Map<number, OpfsFile>();
 let opened = 0;
 
-addEventListener("message", ({ data }: MessageEvent<OpfsRequest>) => {
-  if (data.op === "append") append(data);
+addEventListener("message", ({ data }: MessageEvent<OpfsRequest | ArrayBuffer>) => {
+  if (data instanceof ArrayBuffer) append(data);
   else void serve(data);
 });
 
-function append(call: OpfsRequest & { op: "append" }): void {
-  const { id, at, bytes, zeros } = call;
+function append(buffer: ArrayBuffer): void {
+  const { id, file, at, bytes, zeros } = decodeAppend(buffer);
   const end = at + bytes.length;
   try {
-    fileOf(call).append(at, bytes);
-    answer(call, undefined);
+    fileOf(file).append(at, bytes);
+    reply(buffer, [buffer]);
   } catch (error) {
     refuse(id, error);
     return;
   }
   // Nobody waits for them: the page makes its next write meanwhile, and they are flushed with that.
-  if (zeros > 0) writeZeros(fileOf(call), end, zeros);
+  if (zeros > 0) writeZeros(fileOf(file), end, zeros);
 }
 
 function writeZeros(file: OpfsFile, at: number, count: number): void {
@@ -52,36 +53,30 @@ function writeZeros(file: OpfsFile, at: number, count: number): void {
   }
 }
 
-async function serve(request: Exclude<OpfsRequest, { op: "append" }>): Promise<void> {
-  try {
-    answer(request, await carryOut(request));
-  } catch (error) {
-    refuse(request.id, error);
-  }
-}
-
-function answer(request: OpfsRequest, value: unknown): void {
+async function serve(request: OpfsRequest): Promise<void> {
   const { id } = request;
-  if (id === undefined) return;
-  const given =
-    request.op === "append" || request.op === "write" ? request.bytes.buffer : undefined;
-  if (given !== undefined) reply({ id, spent: given }, [given]);
-  else if (value instanceof Uint8Array) reply({ id, value }, [value.buffer as ArrayBuffer]);
-  else reply({ id, value });
+  try {
+    const value = await carryOut(request);
+    if (id === undefined) return;
+    if (value instanceof Uint8Array) reply({ id, value }, [value.buffer as ArrayBuffer]);
+    else reply({ id, value });
+  } catch (error) {
+    refuse(id, error);
+  }
 }
 
 function refuse(id: number | undefined, error: unknown): void {
   reply({ id, error: posted(error) });
 }
 
-function fileOf(call: FileCall): OpfsFile {
-  const file = files.get(call.file);
-  if (file === undefined) throw new LogboomError("CLOSED", `file ${call.file} is not open`);
+function fileOf(number: number): OpfsFile {
+  const file = files.get(number);
+  if (file === undefined) throw new LogboomError("CLOSED", `file ${number} is not open`);
   return file;
 }
 
-async function carryOut(call: Exclude<OpfsCall, { op: "append" }>): Promise<unknown> {
-  if ("file" in call) return await onFile(fileOf(call), call);
+async function carryOut(call: OpfsCall): Promise<unknown> {
+  if ("file" in call) return await onFile(fileOf(call.file), call);
   if (call.op === "take") {
     folder = await openOpfsFolder(call.name);
     return undefined;
@@ -116,7 +111,7 @@ async function onFolder(
   }
 }
 
-async function onFile(file: OpfsFile, call: Exclude<FileCall, { op: "append" }>): Promise<unknown> {
+async function onFile(file: OpfsFile, call: FileCall): Promise<unknown> {
   switch (call.op) {
     case "size":
       return await file.size();

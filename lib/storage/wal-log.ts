@@ -6,7 +6,8 @@
  * those who wait are told, and the place is noted (synced-mark.ts).
  *
  * A write that reaches beyond what the disk has allocated takes zeros along, `zerosAhead` of them: until they are used up a flush has no
- * change of the file system's own tables to wait for. They are what a hole reads as, so a crash cannot tell.
+ * change of the file system's own tables to wait for. They are what a hole reads as, so a crash cannot tell, nor does it matter when they get
+ * to the disk.
  *
  * A failure ends the log: nothing is written again. Compare etcd server/storage/wal/wal.go.
  */

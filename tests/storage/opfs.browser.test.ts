@@ -76,6 +76,29 @@ test("what a crash left in a temporary segment does not reach into the next one"
   expect(await filesIn(wal, ".broken")).toEqual([]);
 });
 
+test("zeros that cannot be written behind an answered write end the store, and the write stays", async () => {
+  const name = `zeros/${counter++}`;
+  const broken = (): Worker =>
+    new Worker(new URL("./zeros-fail.worker.ts", import.meta.url), { type: "module" });
+  const first = await openOpfsStore({ name, worker: broken });
+  const lost = new Promise<Error>((resolve) => first.onLost(resolve));
+  await first.storage.load();
+  await first.storage.append(appended(1));
+  expect(await lost).toMatchObject({
+    code: "STORAGE_FAILED",
+    message: expect.stringContaining("InvalidStateError: no zeros") as string,
+  });
+  await expect(first.storage.append(appended(2))).rejects.toMatchObject({
+    code: "STORAGE_FAILED",
+    outcome: "none",
+  });
+  await first.storage.close();
+  const second = await openOpfsStore({ name, worker });
+  expect((await second.storage.load()).entries.map(({ index }) => index)).toEqual([1]);
+  await second.storage.append(appended(2));
+  await second.storage.close();
+});
+
 async function filesIn(folder: FileSystemDirectoryHandle, ending: string): Promise<File[]> {
   const files: File[] = [];
   const handles = (folder as unknown as { values(): AsyncIterable<FileSystemHandle> }).values();
