@@ -1,14 +1,15 @@
 /**
  * The core beside the reference, in one run: three nodes in one process, no I/O, commands of 100 bytes.
  *
- * A proposal counts when all three nodes have applied it. "per message" and "per append" are one node's. `ratio` says how many times
- * better ours is, whichever way the unit points. The last line is one JSON object. Run by `npm run bench -- core`, on what is in dist/.
+ * A proposal counts when all three nodes have applied it. "per message" and "per append" are one node's. Run by
+ * `npm run bench -- core`, on what is in dist/.
  */
 import { decodeMessage, encodeMessage } from "../../dist/codec/raftpb.js";
 import { committedIndex } from "../../dist/core/quorum.js";
 import { bytesAllocated, ratesOf } from "./measure.mjs";
 import { ourAppends, ourCluster, sampleAppend } from "./ours.mjs";
 import { referenceAppends, referenceCluster, referenceName } from "./reference.mjs";
+import { printReport } from "./report.mjs";
 
 const commandBytes = 100;
 const batch = 64;
@@ -18,36 +19,24 @@ const seven = [1, 2, 3, 4, 5, 6, 7];
 /** @param {number} id */
 const acknowledged = (id) => 1000 - id;
 
-/**
- * @typedef {object} Result
- * @property {string} name
- * @property {string} unit
- * @property {number} ours
- * @property {number | null} reference
- * @property {number | null} ratio
- * @property {number} [goal]  least ratio
- */
-
 const ours = ourCluster(commandBytes);
 const reference = referenceCluster(commandBytes);
-/** @type {Result[]} */
-const results = [];
+/** @type {import("./report.mjs").Figure[]} */
+const figures = [];
 
 /**
  * @param {string} name
  * @param {string} unit
  * @param {[number, number?]} values  ours, the reference's
- * @param {number} [goal]
+ * @param {number} [goal]  least ratio
  */
-function add(name, unit, [mine, theirs], goal) {
-  const more = unit.endsWith("/s");
-  results.push({
+function add(name, unit, [mine, reference], goal) {
+  figures.push({
     name,
     unit,
     ours: mine,
-    reference: theirs ?? null,
-    ratio: theirs === undefined ? null : more ? mine / theirs : theirs / mine,
-    ...(goal === undefined ? {} : { goal }),
+    reference,
+    goal: goal === undefined ? undefined : { ratio: goal },
   });
 }
 
@@ -110,29 +99,4 @@ add("allocated per committedIndex of 7 voters", "bytes", [
   await bytesAllocated(() => committedIndex(seven, acknowledged), 1_000_000),
 ]);
 
-const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
-const rows = [
-  ["", "ours", referenceName, "ratio", "goal"],
-  ...results.map(({ name, unit, ours: mine, reference: theirs, ratio, goal }) => [
-    name,
-    `${whole.format(mine)} ${unit}`,
-    theirs === null ? "" : `${whole.format(theirs)} ${unit}`,
-    ratio === null ? "" : `${ratio.toFixed(1)}×`,
-    goal === undefined ? "" : `${goal}× ${(ratio ?? 0) >= goal ? "reached" : "MISSED"}`,
-  ]),
-];
-const widths = (rows[0] ?? []).map((_, column) =>
-  Math.max(...rows.map((row) => (row[column] ?? "").length)),
-);
-for (const row of rows) {
-  const cells = row.map((cell, column) =>
-    column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
-  );
-  console.log(cells.join("  ").trimEnd());
-}
-console.log(
-  JSON.stringify({
-    bench: "core",
-    results: results.map(({ goal, ...rest }) => rest),
-  }),
-);
+printReport("core", referenceName, figures);

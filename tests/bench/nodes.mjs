@@ -16,8 +16,7 @@ import { openFileStore } from "../../dist/storage/file.js";
 import { openMemoryStore } from "../../dist/storage/memory.js";
 import { createDirectNetwork } from "./direct-network.mjs";
 import { createCounter, leaderOf, load } from "./load.mjs";
-
-/** @typedef {{ name: string, value: number, unit: string, goal?: string, reached?: boolean }} Result */
+import { begin, printReport } from "./report.mjs";
 
 const loadMs = 4000;
 const idleMs = 30_000;
@@ -28,29 +27,26 @@ const rounds = 5;
 const parts = process.argv.slice(2);
 const wanted = (/** @type {string} */ part) =>
   parts.includes(part) || (parts.length === 0 && part !== "soak");
-/** @type {Result[]} */
-const results = [];
+/** @type {import("./report.mjs").Figure[]} */
+const figures = [];
 const scratch = mkdtempSync(join(tmpdir(), "logboom-bench-"));
 
-/** @param {string} name @param {number} value @param {string} unit @param {string} [goal] @param {boolean} [reached] */
-function report(name, value, unit, goal, reached) {
-  results.push({
-    name,
-    value,
-    unit,
-    ...(goal === undefined ? {} : { goal, reached: reached === true }),
-  });
-  const shown = value >= 100 ? Math.round(value).toLocaleString("en") : value.toFixed(2);
-  const judged = goal === undefined ? "" : `  (goal: ${goal}: ${reached ? "reached" : "MISSED"})`;
-  console.log(`${name}: ${shown} ${unit}${judged}`);
+/**
+ * @param {string} name
+ * @param {string} unit
+ * @param {number} ours
+ * @param {{ reference?: number, goal?: import("./report.mjs").Goal }} [beside]
+ */
+function report(name, unit, ours, beside = {}) {
+  figures.push({ name, unit, ours, ...beside });
 }
 
-/** @param {string} name @param {import("./load.mjs").Outcome} outcome */
-function reportLoad(name, { rate, p50, p99, unknown }) {
-  if (unknown > 0) report(`${name}, without an answer`, unknown, "commands");
-  report(name, rate, "commits/s");
-  report(`${name}, p50`, p50, "ms");
-  report(`${name}, p99`, p99, "ms");
+/** @param {string} name @param {import("./load.mjs").Outcome} outcome @param {import("./report.mjs").Goal} [goal]  of the rate */
+function reportLoad(name, { rate, p50, p99, unknown }, goal) {
+  if (unknown > 0) report(`${name}, without an answer`, "commands", unknown);
+  report(name, "commits/s", rate, goal === undefined ? {} : { goal });
+  report(`${name}, p50`, "ms", p50);
+  report(`${name}, p99`, "ms", p99);
 }
 
 /** Milliseconds that each of 100 times took: writing 4 KiB and fdatasync, as a store does them. */
@@ -91,11 +87,8 @@ async function oneProcess(name, openStore) {
   const leader = await leaderOf(nodes);
   for (const outstanding of [1, 256]) {
     const outcome = await load(leader, outstanding, loadMs);
-    const full = `${name}, one process, ${outstanding} outstanding`;
-    reportLoad(full, outcome);
-    if (name === "memory" && outstanding === 256) {
-      report(`${full}, of the goal`, outcome.rate / 100_000, "×", "1 ×", outcome.rate >= 100_000);
-    }
+    const goal = name === "memory" && outstanding === 256 ? { least: 100_000 } : undefined;
+    reportLoad(`${name}, one process, ${outstanding} outstanding`, outcome, goal);
   }
   await Promise.all(nodes.map((node) => node.close()));
 }
@@ -142,21 +135,17 @@ async function threeProcesses() {
   const { children, leader } = await startProcesses();
   const name = "file, three processes";
   const one = await besideFlushes(leader, 1);
-  report("fdatasync, between loads of 1 outstanding", one.flush, "ms");
   reportLoad(`${name}, 1 outstanding`, one);
-  const most = 2 * one.flush + 1;
-  report(
-    `${name}, 1 outstanding, p50 to 2 fdatasyncs + 1 ms`,
-    one.p50 / most,
-    "×",
-    "≤ 1 ×",
-    one.p50 <= most,
-  );
+  report(`${name}, 1 outstanding, p50 beside 2 fdatasyncs + 1 ms`, "ms", one.p50, {
+    reference: 2 * one.flush + 1,
+    goal: { ratio: 1 },
+  });
   const many = await besideFlushes(leader, 256);
-  report("fdatasync, between loads of 256 outstanding", many.flush, "ms");
   reportLoad(`${name}, 256 outstanding`, many);
-  const ratio = many.rate / (1000 / many.flush);
-  report(`${name}, 256 outstanding, to single fdatasyncs`, ratio, "×", "≥ 3 ×", ratio >= 3);
+  report(`${name}, 256 outstanding, beside single fdatasyncs`, "commits/s", many.rate, {
+    reference: 1000 / many.flush,
+    goal: { ratio: 3 },
+  });
   await idle(children);
   for (const child of children) await tell(child, { what: "close" });
 }
@@ -174,7 +163,7 @@ async function idle(children) {
   const before = await cpu();
   await wait(idleMs);
   const share = (100 * ((await cpu()) - before)) / idleMs;
-  report("idle, three processes together", share, "% of one CPU", "≤ 1 %", share <= 1);
+  report("idle, three processes together", "% of one CPU", share, { goal: { most: 1 } });
 }
 
 async function soak() {
@@ -186,35 +175,38 @@ async function soak() {
     reportLoad(`minute ${minute}, 64 outstanding`, load);
     const { heap, buffers, log, disk } = await tell(leader, { what: "heap" });
     minutes.push({ heap, buffers, log, disk });
-    report(`heap after minute ${minute}`, heap / 1e6, "MB");
-    report(`buffers after minute ${minute}`, buffers / 1e6, "MB");
-    report(`entries behind the last snapshot after minute ${minute}`, log, "entries");
-    report(`log on disk after minute ${minute}`, disk / 1e6, "MB");
+    report(`heap after minute ${minute}`, "MB", heap / 1e6);
+    report(`buffers after minute ${minute}`, "MB", buffers / 1e6);
+    report(`entries behind the last snapshot after minute ${minute}`, "entries", log);
+    report(`log on disk after minute ${minute}`, "MB", disk / 1e6);
   }
   const heaps = minutes.map(({ heap }) => heap);
-  const grown = median(heaps.slice(-3)) / (heaps[0] ?? Number.NaN);
   report(
-    "heap, the last three minutes' median to the first's",
-    grown,
-    "×",
-    "≤ 1.2 ×",
-    grown <= 1.2,
+    "heap, the last three minutes' median beside the first's",
+    "MB",
+    median(heaps.slice(-3)) / 1e6,
+    {
+      reference: (heaps[0] ?? Number.NaN) / 1e6,
+      goal: { ratio: 1 / 1.2 },
+    },
   );
   const logs = Math.max(...minutes.map(({ log }) => log));
-  report("entries behind the last snapshot, the most", logs, "entries", "≤ 20,000", logs <= 20_000);
+  report("entries behind the last snapshot, the most", "entries", logs, { goal: { most: 20_000 } });
   const disks = Math.max(...minutes.map(({ disk }) => disk)) / 1e6;
-  report("log on disk, the most", disks, "MB", "≤ 640 MB", disks <= 640);
+  report("log on disk, the most", "MB", disks, { goal: { most: 640 } });
   for (const child of children) await tell(child, { what: "close" });
 }
 
 try {
+  if (wanted("memory") || wanted("file")) begin("three nodes in this process");
   if (wanted("memory")) await oneProcess("memory", () => openMemoryStore());
   if (wanted("file")) {
     await oneProcess("file", (id) => openFileStore({ directory: join(scratch, `file-${id}`) }));
   }
+  if (wanted("processes")) begin("three processes");
   if (wanted("processes")) await threeProcesses();
   if (wanted("soak")) await soak();
-  console.log(JSON.stringify({ bench: "cluster", results }));
+  printReport("cluster", "reference", figures);
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }

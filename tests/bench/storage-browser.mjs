@@ -8,7 +8,7 @@ import { serveSite } from "../torture/browser.mjs";
 
 const html = `<!doctype html><script type="importmap">{"imports":{"idb":"/node_modules/idb/build/index.js"}}</script>`;
 
-/** @param {number[]} batches @returns {Promise<import("./storage.mjs").Result[]>} */
+/** @param {number[]} batches @returns {Promise<import("./report.mjs").Figure[]>} */
 export async function browser(batches) {
   const profile = mkdtempSync(join(tmpdir(), "logboom-bench-"));
   const site = await serveSite(html);

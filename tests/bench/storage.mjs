@@ -1,30 +1,33 @@
 /**
  * Storage against the bare medium: the same bytes, written and flushed, by us and by a loop that does nothing else.
  *
- * Results are ratios, ours to the bare loop's, measured side by side in turns: `file, batch 1` … `opfs, batch 256`; then the
- * loading of a long log, and the checksum. `node tests/bench/storage.mjs [file] [load] [crc] [browser]`, by default all.
+ * Measured side by side in turns: `file, batch 1` … `opfs, batch 256`; then the loading of a long log, beside reading its files and summing
+ * their bytes, and the checksum. `node tests/bench/storage.mjs [file] [load] [crc] [browser]`, by default all.
  */
 import * as fs from "node:fs";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { crc32c } from "../../dist/base/crc32c.js";
 import { openFileStore } from "../../dist/storage/file.js";
 import { WalWriter } from "../../dist/storage/wal-writer.js";
+import { begin, printReport } from "./report.mjs";
 import { checksum, compare, entriesOf, ratedOf } from "./storage-turns.mjs";
 
-/** @typedef {{ name: string, value: number, unit: string, target?: number, detail?: string }} Result */
+/** @typedef {import("./report.mjs").Figure} Figure */
 
 const batches = [1, 16, 256];
 
-/** @param {string[]} [parts] @returns {Promise<Result[]>} */
-export async function run(parts = []) {
+/** @param {string[]} parts @returns {Promise<Figure[]>} */
+async function run(parts) {
   const wanted = (/** @type {string} */ part) => parts.length === 0 || parts.includes(part);
-  /** @type {Result[]} */
+  /** @type {Figure[]} */
   const results = [];
   if (wanted("crc")) results.push(checksum(`Node ${process.versions.node}`));
   if (wanted("file")) results.push(...(await files()));
   if (wanted("load")) results.push(...(await loading()));
   if (wanted("browser")) {
+    begin("IndexedDB and OPFS");
     const { browser } = await import("./storage-browser.mjs");
     results.push(...(await browser(batches)));
   }
@@ -42,13 +45,14 @@ async function inDirectory(use) {
 }
 
 async function files() {
+  begin("files");
   return await inDirectory(async (directory) => {
     const store = await openFileStore({ directory: join(directory, "store") });
     await store.storage.load();
     const descriptor = fs.openSync(join(directory, "bare"), "w");
     let next = 1;
     let offset = 0;
-    /** @type {Result[]} */
+    /** @type {Figure[]} */
     const results = [];
     for (const batch of batches) {
       const bytes = framesOf(batch);
@@ -94,6 +98,7 @@ function call(begin) {
 
 async function loading() {
   const count = 1_000_000;
+  begin("loading");
   return await inDirectory(async (directory) => {
     const store = await openFileStore({ directory });
     await store.storage.load();
@@ -111,7 +116,8 @@ async function loading() {
     const logBytes = fs
       .readdirSync(wal)
       .reduce((sum, file) => sum + fs.statSync(join(wal, file)).blocks * 512, 0);
-    const rates = [];
+    /** @type {number[]} */ const rates = [];
+    /** @type {number[]} */ const bareRates = [];
     let held = 0;
     for (let round = 0; round < 4; round++) {
       globalThis.gc?.();
@@ -124,22 +130,36 @@ async function loading() {
       held = Math.max(held, memory() - before);
       if (loaded.entries.length !== count) throw new Error(`${loaded.entries.length} were loaded`);
       await opened.storage.close();
+      bareRates.push((count / readAll(wal)) * 1000);
     }
+    const [ours, reference] = [ratedOf(rates), ratedOf(bareRates)];
     return [
       {
         name: "file, loading 1,000,000 entries of 100 B",
-        value: ratedOf(rates),
         unit: "entries/s",
-        target: 500_000,
+        ours,
+        reference,
+        goal: { least: 500_000 },
       },
       {
-        name: "file, memory for them",
-        value: held / logBytes,
-        unit: "times the log's bytes",
-        detail: `${Math.round(held / 1e6)} MB for ${Math.round(logBytes / 1e6)} MB, at most 3${globalThis.gc === undefined ? "; without --expose-gc garbage counts too" : ""}`,
+        name: `file, memory for them, beside the log's bytes${globalThis.gc === undefined ? " (garbage too, without --expose-gc)" : ""}`,
+        unit: "MB",
+        ours: held / 1e6,
+        reference: logBytes / 1e6,
+        goal: { ratio: 1 / 3 },
       },
     ];
   });
+}
+
+/** What any reader of a log has to do at least: the milliseconds that it takes. @param {string} folder */
+function readAll(folder) {
+  const begun = performance.now();
+  let sum = 0;
+  for (const file of fs.readdirSync(folder).sort()) {
+    sum = crc32c(fs.readFileSync(join(folder, file)), sum);
+  }
+  return performance.now() - begun;
 }
 
 function memory() {
@@ -147,10 +167,4 @@ function memory() {
   return heapUsed + external;
 }
 
-if (process.argv[1]?.endsWith("storage.mjs")) {
-  for (const { name, value, unit, target, detail } of await run(process.argv.slice(2))) {
-    const shown = value >= 100 ? Math.round(value).toLocaleString("en") : value.toFixed(2);
-    const wanted = target === undefined ? "" : ` (wanted: ${target.toLocaleString("en")})`;
-    console.log(`${name}: ${shown} ${unit}${wanted}${detail === undefined ? "" : ` — ${detail}`}`);
-  }
-}
+printReport("storage", "bare", await run(process.argv.slice(2)));
