@@ -7,8 +7,9 @@
 import { DecodeError } from "../base/errors.js";
 import { commandBytesMax } from "../machines/command.js";
 import { decodeValue, encodeValue } from "../machines/msgpack.js";
+import { commandsMax } from "./command-batch.js";
 import { type Member, plain, toMember } from "./members.js";
-import { bytes, flag, integer, record, text } from "./shapes.js";
+import { array, bytes, flag, integer, record, text } from "./shapes.js";
 
 export type Control =
   /** First on every link, and again when something in it changed. */
@@ -19,8 +20,8 @@ export type Control =
       readonly machineVersion: number;
       readonly adopted: boolean;
     }
-  /** A command for the leader to stamp and propose. */
-  | { readonly type: "command"; readonly command: Uint8Array }
+  /** Commands for the leader to stamp and propose together, in this order. */
+  | { readonly type: "commands"; readonly commands: readonly Uint8Array[] }
   /** The sender's page is going away. A hint: nothing relies on its arrival. */
   | { readonly type: "bye" }
   /** The receiver's id was removed from the room: it must come back under a new one. */
@@ -28,6 +29,8 @@ export type Control =
 
 export function encodeControl(control: Control): Uint8Array {
   if (control.type === "hello") return encodeValue({ ...control, member: plain(control.member) });
+  if (control.type === "commands")
+    return encodeValue({ ...control, commands: [...control.commands] });
   return encodeValue({ ...control });
 }
 
@@ -43,10 +46,12 @@ export function decodeControl(body: Uint8Array): Control {
         machineVersion: integer(fields["machineVersion"], "machine version", 1),
         adopted: flag(fields["adopted"], "adopted"),
       };
-    case "command":
+    case "commands":
       return {
-        type: "command",
-        command: bytes(fields["command"], "command", undefined, commandBytesMax),
+        type: "commands",
+        commands: array(fields["commands"], "commands", commandsMax).map((command) =>
+          bytes(command, "command", undefined, commandBytesMax),
+        ),
       };
     case "bye":
       return { type: "bye" };

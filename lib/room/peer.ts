@@ -8,14 +8,13 @@
  * Not here: which peers a tab runs (engine.ts), how a command settles (commands.ts).
  */
 import { startAutopilot } from "../autopilot/autopilot.js";
-import { browserLimits, type ClusterView, type PeerView } from "../autopilot/rules.js";
+import { browserLimits } from "../autopilot/rules.js";
 import { equalBytes } from "../base/bytes.js";
 import type { Clock } from "../base/clock.js";
 import { DecodeError } from "../base/errors.js";
 import type { Random } from "../base/random.js";
 import { encodeMessages } from "../codec/raftpb.js";
-import type { PeerStatus } from "../core/raw-node.js";
-import type { ConfState, Index, Message, NodeId } from "../core/types.js";
+import type { ConfState, Message, NodeId } from "../core/types.js";
 import { decodeCommand, type Stamp, stamp } from "../machines/command.js";
 import type { Applied } from "../machines/replica.js";
 import { createStamper } from "../machines/stamper.js";
@@ -23,6 +22,8 @@ import { BareNode, browserTiming } from "../runtime/bare-node.js";
 import { controlFrame, packFrame, raftFrame, unpackFrame } from "../runtime/frames.js";
 import type { Acknowledged, OpenedStore } from "../storage/storage.js";
 import type { PeerEvent, Transport } from "../transport/transport.js";
+import { clusterView } from "./cluster-view.js";
+import { CommandBatch } from "./command-batch.js";
 import { Contacts } from "./contacts.js";
 import { type Control, decodeControl, encodeControl } from "./control.js";
 import { confStateIds, encodeNewcomers, type Member } from "./members.js";
@@ -61,9 +62,6 @@ export interface RoomPeerOptions<S> {
 /** The longest election timeout: a leader that is silent for so long leads nobody. */
 const leaderSilenceMs = 2 * browserTiming.electionTicks * browserTiming.tickMs;
 
-/** Entries a follower may lack and still count as caught up: what is in flight while commands come in. */
-const caughtUpSlack = 64;
-
 export class RoomPeer<S> {
   readonly id: NodeId;
   readonly member: Member;
@@ -82,6 +80,7 @@ export class RoomPeer<S> {
   /** While this peer leads. */
   #stamp: (() => Stamp) | undefined;
   #closed = false;
+  readonly #batch = new CommandBatch((commands) => this.#forward(commands));
 
   constructor(options: RoomPeerOptions<S>) {
     this.#options = options;
@@ -136,7 +135,7 @@ export class RoomPeer<S> {
     this.#stopAutopilot = startAutopilot({
       clock,
       limits: browserLimits,
-      view: () => this.#view(),
+      view: () => clusterView(this, this.#ledSince, clock.now()),
       propose: (change, newcomers) => {
         const context = encodeNewcomers(newcomers.flatMap((id) => this.#newcomer(id)));
         this.#node?.proposeConfChange({ ...change, context, unknown: undefined });
@@ -184,11 +183,12 @@ export class RoomPeer<S> {
     return this.#options.clock.now() - contact.heardAt < leaderSilenceMs ? leader : undefined;
   }
 
-  /** Puts a command on its way to the leader. False when none is known or linked. */
+  /** Puts a command on its way to the leader, at the end of this task. False when none is known or linked. */
   submit(command: Uint8Array): boolean {
     const { role, leader } = this.node.status();
-    if (role === "leader") return this.#propose(command);
-    return leader !== 0 && this.#tell(leader, { type: "command", command });
+    if (role !== "leader" && this.contacts.get(leader)?.via === undefined) return false;
+    this.#batch.add(command);
+    return true;
   }
 
   /** Says hello to everybody again: a goodbye was not meant. */
@@ -199,6 +199,7 @@ export class RoomPeer<S> {
   /** The page is going: says so, and hands leadership to whoever has most of the log. */
   goodbye(): void {
     if (this.#node === undefined) return;
+    this.#batch.flush();
     const heir = this.#heir();
     if (heir !== undefined) this.#node.transferLeader(heir);
     for (const contact of this.contacts.linked()) this.#tell(contact.id, { type: "bye" });
@@ -219,9 +220,21 @@ export class RoomPeer<S> {
     await this.#options.store.storage.close();
   }
 
-  #propose(command: Uint8Array): boolean {
-    const times = this.#stamp?.();
-    return times !== undefined && this.node.propose(stamp(command, times)).accepted;
+  /** What does not get through now is sent again by whoever waits for it. */
+  #forward(commands: readonly Uint8Array[]): void {
+    if (this.#closed) return;
+    const { role, leader } = this.node.status();
+    if (role === "leader") this.#propose(commands);
+    else if (leader !== 0) this.#tell(leader, { type: "commands", commands });
+  }
+
+  #propose(commands: readonly Uint8Array[]): void {
+    const nextStamp = this.#stamp;
+    if (nextStamp === undefined) return;
+    const entries = commands.map((command) => stamp(command, nextStamp()));
+    if (this.node.propose(entries).accepted || entries.length === 1) return;
+    // What is too much together may be little enough one by one.
+    for (const entry of entries) if (!this.node.propose(entry).accepted) return;
   }
 
   #sendRaft(to: NodeId, message: Message): boolean {
@@ -278,8 +291,8 @@ export class RoomPeer<S> {
       case "hello":
         this.#onHello(from, control);
         return;
-      case "command":
-        this.#onCommand(from, control.command);
+      case "commands":
+        this.#onCommands(control.commands);
         return;
       case "bye":
         this.contacts.goodbye(from);
@@ -311,10 +324,10 @@ export class RoomPeer<S> {
     this.#options.events.changed();
   }
 
-  /** A follower's command. What does not decode is counted; one that comes to the wrong peer is sent again by its owner. */
-  #onCommand(_from: NodeId, command: Uint8Array): void {
-    decodeCommand(command);
-    if (this.node.status().role === "leader") this.#propose(command);
+  /** A follower's commands. What does not decode is counted; what comes to the wrong peer is sent again by its owner. */
+  #onCommands(commands: readonly Uint8Array[]): void {
+    for (const command of commands) decodeCommand(command);
+    if (this.node.status().role === "leader") this.#propose(commands);
   }
 
   #configured(): void {
@@ -346,49 +359,4 @@ export class RoomPeer<S> {
     }
     return best;
   }
-
-  #view(): ClusterView | undefined {
-    const status = this.node.status();
-    if (status.role !== "leader") return undefined;
-    const now = this.#options.clock.now();
-    const ids = new Set(confStateIds(this.confState));
-    for (const contact of this.contacts.all()) {
-      if (contact.hello !== undefined && !this.replicated.table.removed.includes(contact.id)) {
-        ids.add(contact.id);
-      }
-    }
-    const reached = this.node.peers();
-    const peers = [...ids].map((id) =>
-      this.#peerView(id, now, isCaughtUp(reached.get(id), status.commit)),
-    );
-    return { self: this.id, peers, busy: this.confState.votersOutgoing.length > 0 };
-  }
-
-  #peerView(id: NodeId, now: number, caughtUp: boolean): PeerView {
-    const { voters, learners, learnersNext, votersOutgoing } = this.confState;
-    const contact = this.contacts.get(id);
-    const self = id === this.id;
-    const voter = voters.includes(id) || votersOutgoing.includes(id);
-    const learner = learners.includes(id) || learnersNext.includes(id);
-    return {
-      id,
-      author: contact?.hello?.member.author ?? this.replicated.table.members.get(id)?.author ?? "",
-      role: voter ? "voter" : learner ? "learner" : "none",
-      // A peer that this one never heard is given the same time from when this one began to lead.
-      silentMs: self ? 0 : now - (contact?.heardAt ?? this.#ledSince),
-      goodbyeMs: contact?.goodbyeAt === undefined ? undefined : now - contact.goodbyeAt,
-      adopted: self ? this.adopted : (contact?.hello?.adopted ?? false),
-      caughtUp: self || caughtUp,
-      steadyMs: self
-        ? Number.POSITIVE_INFINITY
-        : contact?.via === undefined
-          ? 0
-          : now - contact.linkedAt,
-    };
-  }
-}
-
-/** Its log meets ours, and what it lacks is on its way. */
-function isCaughtUp(reached: PeerStatus | undefined, commit: Index): boolean {
-  return reached?.state === "replicate" && reached.match + caughtUpSlack >= commit;
 }

@@ -49,6 +49,8 @@ export class Network {
   readonly #cut = new Set<string>();
   #queue: { from: NodeId; to: NodeId; frame: Uint8Array }[] = [];
   #generation = 0;
+  /** Frames that were sent so far. */
+  sent = 0;
 
   transport(self: NodeId): Transport {
     const end = new End(self, this);
@@ -91,6 +93,7 @@ export class Network {
 
   send(from: NodeId, to: NodeId, frame: Uint8Array): boolean {
     if (!this.#ends.has(to)) return false;
+    this.sent++;
     this.#queue.push({ from, to, frame: frame.slice() });
     return true;
   }

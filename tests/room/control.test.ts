@@ -14,7 +14,7 @@ const member = {
 };
 const messages: readonly Control[] = [
   { type: "hello", member, machine: "board", machineVersion: 3, adopted: true },
-  { type: "command", command: new Uint8Array([1, 2, 3]) },
+  { type: "commands", commands: [new Uint8Array([1, 2, 3]), new Uint8Array(0)] },
   { type: "bye" },
   { type: "removed" },
 ];
@@ -33,7 +33,13 @@ describe("control messages", () => {
       { ...messages[0], machineVersion: 0 },
       /machine version must be a safe integer of at least 1/,
     ],
-    ["a command that is text", { type: "command", command: "x" }, /command must be bytes/],
+    ["a command that is text", { type: "commands", commands: ["x"] }, /command must be bytes/],
+    ["one command alone", { type: "commands", commands: new Uint8Array(1) }, /must be an array/],
+    [
+      "endless commands",
+      { type: "commands", commands: Array.from({ length: 1025 }, () => new Uint8Array(1)) },
+      /array of at most 1024/,
+    ],
     [
       "an endless machine name",
       { ...messages[0], machine: "x".repeat(129) },

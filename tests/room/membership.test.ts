@@ -75,6 +75,36 @@ describe("a room's members", () => {
     }
   });
 
+  it.each([
+    ["the leader", 0],
+    ["a follower", 1],
+  ])("of %s, commands of one task cost the messages of one", async (_name, at) => {
+    const { cluster, members } = await three();
+    const { peer } = members[at] as Member<Tally>;
+    const cost = async (commands: number): Promise<number> => {
+      const { count } = peer.replicated.replica.state;
+      const before = cluster.network.sent;
+      for (let n = 0; n < commands; n++) expect(peer.submit(add(1))).toBe(true);
+      // Time stands still, so that no heartbeat counts.
+      do await new Promise((resolve) => setImmediate(resolve));
+      while (cluster.network.deliver());
+      expect(peer.replicated.replica.state.count).toBe(count + commands);
+      return cluster.network.sent - before;
+    };
+    const single = await cost(1);
+    expect(single).toBeGreaterThan(4);
+    expect(await cost(50)).toBe(single);
+  });
+
+  it("send what they were given before they say goodbye", async () => {
+    const { cluster, members } = await three();
+    const [first, , last] = members as [Member<Tally>, Member<Tally>, Member<Tally>];
+    last.peer.submit(add(7));
+    last.peer.goodbye();
+    cluster.kill(last);
+    await cluster.until("7 more", () => first.peer.replicated.replica.state.count === 7);
+  });
+
   it("all take commands: a follower's go to the leader, who stamps them", async () => {
     const { cluster, members } = await three();
     for (const [i, member] of members.entries()) await added(cluster, member, i + 1);
