@@ -520,8 +520,8 @@ export const mutants = [
   {
     id: "47b",
     what: "a removed id is taken in again",
-    file: "lib/room/peer.ts",
-    find: "if (contact.hello !== undefined && !this.replicated.table.removed.includes(contact.id)) {",
+    file: "lib/room/cluster-view.ts",
+    find: "if (contact.hello !== undefined && !replicated.table.removed.includes(contact.id)) {",
     replace: "if (contact.hello !== undefined) {",
     by: ["tests/room/membership.test.ts", ""],
   },
