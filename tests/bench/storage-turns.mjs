@@ -123,7 +123,7 @@ function sumRate(sumOf, bytes, times) {
   return (times * bytes.length) / 1e6 / ((performance.now() - begun) / 1000);
 }
 
-const table = new Uint32Array(256).map((_, byte) => {
+const table = new Int32Array(256).map((_, byte) => {
   let crc = byte;
   for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
   return crc;
@@ -132,6 +132,9 @@ const table = new Uint32Array(256).map((_, byte) => {
 /** @param {Uint8Array} bytes @param {number} previous */
 function byteByByte(bytes, previous) {
   let crc = ~previous;
-  for (const byte of bytes) crc = (crc >>> 8) ^ (table[(crc ^ byte) & 255] ?? 0);
+  for (let at = 0; at < bytes.length; at++) {
+    crc =
+      (crc >>> 8) ^ /** @type {number} */ (table[(crc ^ /** @type {number} */ (bytes[at])) & 255]);
+  }
   return ~crc >>> 0;
 }
