@@ -13,13 +13,19 @@ import {
   type OpfsCall,
   type OpfsReply,
   type PostedError,
+  protocolVersion,
 } from "./opfs-protocol.js";
 
-/** Takes the folder of the store `name`. @throws LogboomError `STORAGE_LOCKED` · `NO_STORAGE` · `STORAGE_FAILED` */
+/**
+ * Takes the folder of the store `name`.
+ *
+ * @throws LogboomError `STORAGE_LOCKED` · `NO_STORAGE` · `STORAGE_FAILED` · `NOT_SUPPORTED` (the worker is another version's)
+ */
 export async function linkDirectory(name: string, worker: Worker): Promise<Directory> {
   const link = createLink(name, worker);
   try {
-    await link.ask({ op: "take", name });
+    const spoken = await link.ask<number | undefined>({ op: "take", name });
+    if (spoken !== protocolVersion) throw otherVersion(name, spoken);
   } catch (error) {
     link.end();
     throw error;
@@ -97,7 +103,9 @@ function createLink(name: string, worker: Worker): Link {
         failed(lost);
         return;
       }
-      const id = counter++;
+      const id = counter;
+      // As an append carries it: days of writing come to the end of 32 bits.
+      counter = (counter + 1) >>> 0;
       waiting.set(id, { done: done as (value: unknown) => void, failed });
       post(id);
     });
@@ -184,6 +192,13 @@ function remoteFile(link: Link, file: number): DirectoryFile {
       if (!link.lost) await link.ask({ op: "close", file });
     },
   };
+}
+
+function otherVersion(name: string, spoken: number | undefined): LogboomError {
+  return new LogboomError(
+    "NOT_SUPPORTED",
+    `the storage worker of ${name} speaks version ${spoken ?? 1} of what pages and workers say to each other, this page ${protocolVersion}: serve the logboom/opfs-worker that came with this logboom, and empty caches`,
+  );
 }
 
 function revived(posted: PostedError): Error {

@@ -11,9 +11,12 @@
  */
 import type { ErrorCode, Outcome } from "../base/errors.js";
 
+/** Raised with every change: an app may place the worker's file itself, and a cache may keep an old one. */
+export const protocolVersion = 2;
+
 /** Calls of the folder. */
 export type FolderCall =
-  /** Takes the folder of the store `name`: the first call, once. */
+  /** Takes the folder of the store `name`: the first call, once. Answered by the worker's `protocolVersion`. */
   | { readonly op: "take"; readonly name: string }
   /** Deletes the folder of a store that nobody has taken. */
   | { readonly op: "delete"; readonly name: string }

@@ -20,6 +20,7 @@ import {
   type OpfsReply,
   type OpfsRequest,
   type PostedError,
+  protocolVersion,
 } from "./opfs-protocol.js";
 
 let folder: OpfsFolder | undefined;
@@ -79,7 +80,7 @@ async function carryOut(call: OpfsCall): Promise<unknown> {
   if ("file" in call) return await onFile(fileOf(call.file), call);
   if (call.op === "take") {
     folder = await openOpfsFolder(call.name);
-    return undefined;
+    return protocolVersion;
   }
   if (call.op === "delete") return await deleteOpfsFolder(call.name);
   if (folder === undefined) throw new LogboomError("CLOSED", "no store is open in this worker");

@@ -21,7 +21,8 @@ export interface OpfsOptions extends WalStoreOptions {
 /**
  * Opens the store `name`, creating it when there is none.
  *
- * @throws LogboomError `STORAGE_LOCKED` · `NO_STORAGE` · `STORAGE_FAILED` · `STORE_WENT_BACK`
+ * @throws LogboomError `STORAGE_LOCKED` · `NO_STORAGE` · `STORAGE_FAILED` · `STORE_WENT_BACK` · `NOT_SUPPORTED` (the worker's file is
+ *         another version's)
  */
 export async function openOpfsStore({
   name,

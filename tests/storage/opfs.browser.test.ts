@@ -76,6 +76,15 @@ test("what a crash left in a temporary segment does not reach into the next one"
   expect(await filesIn(wal, ".broken")).toEqual([]);
 });
 
+test("a worker of another version is refused by name, and nothing waits for it", async () => {
+  const former = (): Worker =>
+    new Worker(new URL("./former.worker.ts", import.meta.url), { type: "module" });
+  await expect(openOpfsStore({ name: "former", worker: former })).rejects.toMatchObject({
+    code: "NOT_SUPPORTED",
+    message: expect.stringMatching(/worker of former speaks version 1 .* this page 2/) as string,
+  });
+});
+
 test("zeros that cannot be written behind an answered write end the store, and the write stays", async () => {
   const name = `zeros/${counter++}`;
   const broken = (): Worker =>
