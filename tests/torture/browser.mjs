@@ -14,6 +14,7 @@ import { fileURLToPath } from "node:url";
 import { WebSocketServer } from "ws";
 import { launchArgs, launchOptions } from "../../.ci/chromium.mjs";
 import { chance, createJudge, hear, newLife } from "./judge.mjs";
+import { kill, victim } from "./victims.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const types = { ".js": "text/javascript", ".mjs": "text/javascript" };
@@ -129,17 +130,16 @@ async function oneLife(site, profile, round, ms) {
     });
   });
   // A process group of its own, so that all of the browser dies at once.
-  const browser = spawn(executablePath, args, {
-    detached: true,
-    stdio: ["ignore", "ignore", "pipe"],
-  });
+  const browser = victim(
+    spawn(executablePath, args, { detached: true, stdio: ["ignore", "ignore", "pipe"] }),
+  );
   const ended = new Promise((resolve) => browser.once("close", resolve));
   // Read, so that a full pipe does not stop it; what it says is of no interest.
   createInterface({ input: browser.stderr }).on("line", () => {});
   const timeout = new Promise((resolve) => setTimeout(resolve, readyWithinMs).unref());
   await Promise.race([ready, ended, timeout]);
   await new Promise((resolve) => setTimeout(resolve, ms));
-  if (browser.pid !== undefined) process.kill(-browser.pid, "SIGKILL");
+  kill(browser);
   await ended;
   site.listen(() => {});
   return life;

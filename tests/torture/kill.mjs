@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { chance, createJudge, hear, newLife } from "./judge.mjs";
+import { kill, victim } from "./victims.mjs";
 
 const child = fileURLToPath(new URL("./kill-child.mjs", import.meta.url));
 
@@ -30,16 +31,18 @@ export async function run({ rounds = "200", seed = "1" }) {
 /** @param {string} directory @param {number} round @param {number} ms */
 async function oneLife(directory, round, ms) {
   const life = newLife();
-  const process = spawn(globalThis.process.execPath, [child, directory, String(round)], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const process = victim(
+    spawn(globalThis.process.execPath, [child, directory, String(round)], {
+      stdio: ["ignore", "pipe", "pipe"],
+    }),
+  );
   process.stderr.on("data", (text) => {
     life.errors += text;
   });
   const ended = new Promise((resolve) => process.once("close", resolve));
   for await (const line of createInterface({ input: process.stdout })) {
     hear(life, line);
-    if (line === "ready") setTimeout(() => process.kill("SIGKILL"), ms);
+    if (line === "ready") setTimeout(() => kill(process), ms);
   }
   await ended;
   return life;

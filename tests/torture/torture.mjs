@@ -10,6 +10,7 @@
  */
 import { parseArgs } from "node:util";
 import { build } from "../../.ci/build.mjs";
+import { killWithUs } from "./victims.mjs";
 
 /** @typedef {{ cases: number, acked: number, lost: number, silent: number, wiped: number, findings: string[] }} Result */
 /** @typedef {{ load: () => Promise<{ run: (options: any) => Promise<Result> }>, options: readonly string[] }} Kind */
@@ -59,6 +60,7 @@ for (const [option, value] of Object.entries(values)) {
 }
 
 await build(["code", "worker"]);
+killWithUs();
 const { run } = await kind.load();
 const result = await run(values);
 for (const finding of result.findings) console.error(finding);

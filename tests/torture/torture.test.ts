@@ -1,7 +1,10 @@
 /** The tortures in the size that `npm test` can afford; more on demand, by `npm run torture`. */
 import { spawn } from "node:child_process";
+import { mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import {
   newCounts,
   type TortureCounts,
@@ -36,6 +39,27 @@ async function torture(...args: string[]): Promise<Record<string, number>> {
   expect(Object.keys(result)).toEqual(["cases", "acked", "lost", "silent", "wiped"]);
   expect(result["acked"]).toBeGreaterThan(0);
   return result;
+}
+
+/** The process that holds a profile below `folder`: Chromium's lock is a link to its host and number. */
+function browserIn(folder: string): number | undefined {
+  for (const profile of readdirSync(folder)) {
+    try {
+      const held = readlinkSync(join(folder, profile, "SingletonLock"));
+      return Number(held.slice(held.lastIndexOf("-") + 1));
+    } catch {
+      // Not yet.
+    }
+  }
+  return undefined;
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 const clean = { lost: 0, silent: 0 };
@@ -99,6 +123,20 @@ describe("processes killed while they write", () => {
 });
 
 describe("the command", () => {
+  test("takes its browser along when it is told to stop", { timeout: 60_000 }, async () => {
+    const folder = mkdtempSync(join(tmpdir(), "logboom-stopped-"));
+    const child = spawn(process.execPath, [script, "browser", "--rounds", "100"], {
+      stdio: "ignore",
+      env: { ...process.env, TMPDIR: folder },
+    });
+    const ended = new Promise((resolve) => child.once("close", resolve));
+    const browser = await vi.waitUntil(() => browserIn(folder), { timeout: 30_000 });
+    child.kill("SIGTERM");
+    expect(await ended).toBe(143);
+    await vi.waitUntil(() => !isRunning(browser), { timeout: 10_000 });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  });
+
   const rows: [args: string[], told: RegExp][] = [
     [[], /say what: wal, kill, browser; got nothing/],
     [["nope"], /say what: .*; got nope/],
