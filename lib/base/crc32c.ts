@@ -31,7 +31,7 @@ export function crc32c(
  * The same of a view of less than 2 GiB, for callers that sum many pieces of one buffer: making a view costs as much as summing 50 bytes.
  *
  * How it is put matters: what does not wait for the step before comes first and in groups of four, so that little has to be kept at a time, and
- * whole numbers stay whole. Measured in Chromium: 1930 MB/s for pieces of 267 bytes, 1550 the other way round.
+ * whole numbers stay whole. By `npm run bench -- storage` in Chromium 2,140 MB/s, and 1,762 the other way round.
  */
 export function crc32cOf(view: DataView, previous: number, from: number, to: number): number {
   const t = tables;

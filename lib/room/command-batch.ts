@@ -4,6 +4,7 @@
  * Callers whose commands were applied together are called back together, and send their next ones together: without this each would cost
  * a message to every peer and an answer from each. The runtime's proposal-queue.ts does so for nodes.
  */
+
 /** In one message. */
 export const commandsMax = 1024;
 const bytesMax = 64 * 1024;
@@ -19,8 +20,8 @@ export class CommandBatch {
   }
 
   add(command: Uint8Array): void {
-    if (this.#commands.length === commandsMax || this.#bytes + command.length > bytesMax)
-      this.flush();
+    const { length } = this.#commands;
+    if (length === commandsMax || this.#bytes + command.length > bytesMax) this.flush();
     if (this.#commands.length === 0) queueMicrotask(() => this.flush());
     this.#commands.push(command);
     this.#bytes += command.length;

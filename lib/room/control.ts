@@ -29,8 +29,9 @@ export type Control =
 
 export function encodeControl(control: Control): Uint8Array {
   if (control.type === "hello") return encodeValue({ ...control, member: plain(control.member) });
-  if (control.type === "commands")
+  if (control.type === "commands") {
     return encodeValue({ ...control, commands: [...control.commands] });
+  }
   return encodeValue({ ...control });
 }
 

@@ -231,10 +231,7 @@ export class RoomPeer<S> {
   #propose(commands: readonly Uint8Array[]): void {
     const nextStamp = this.#stamp;
     if (nextStamp === undefined) return;
-    const entries = commands.map((command) => stamp(command, nextStamp()));
-    if (this.node.propose(entries).accepted || entries.length === 1) return;
-    // What is too much together may be little enough one by one.
-    for (const entry of entries) if (!this.node.propose(entry).accepted) return;
+    this.node.propose(commands.map((command) => stamp(command, nextStamp())));
   }
 
   #sendRaft(to: NodeId, message: Message): boolean {

@@ -49,7 +49,7 @@ const keptBytes = 1024 * 1024;
 interface Link {
   /** @param given  buffers that are the worker's from then on */
   ask<T>(call: OpfsCall, given?: ArrayBuffer[]): Promise<T>;
-  append(call: Omit<Append, "id" | "bytes"> & { readonly bytes: Uint8Array }): Promise<void>;
+  append(call: Omit<Append, "id">): Promise<void>;
   /** Nobody waits for what becomes of it. */
   tell(call: OpfsCall): void;
   onLost(listener: (error: LogboomError) => void): void;

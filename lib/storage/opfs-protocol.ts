@@ -55,7 +55,7 @@ export interface Append {
   readonly id: number;
   readonly file: number;
   readonly at: number;
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly bytes: Uint8Array;
   readonly zeros: number;
 }
 
@@ -63,7 +63,7 @@ const appendHeaderBytes = 24;
 
 /** @param memory  gives a buffer of so many bytes or more */
 export function encodeAppend(
-  { id, file, at, bytes, zeros }: Omit<Append, "bytes"> & { readonly bytes: Uint8Array },
+  { id, file, at, bytes, zeros }: Append,
   memory: (length: number) => ArrayBuffer,
 ): ArrayBuffer {
   const buffer = memory(appendHeaderBytes + bytes.length);

@@ -33,24 +33,18 @@ addEventListener("message", ({ data }: MessageEvent<OpfsRequest | ArrayBuffer>) 
 });
 
 function append(buffer: ArrayBuffer): void {
-  const { id, file, at, bytes, zeros } = decodeAppend(buffer);
+  const { id, file: number, at, bytes, zeros } = decodeAppend(buffer);
   const end = at + bytes.length;
+  let waiting: number | undefined = id;
   try {
-    fileOf(file).append(at, bytes);
+    const file = fileOf(number);
+    file.append(at, bytes);
+    // From here on `bytes` are the page's, and nobody waits: it makes its next write meanwhile, with which the zeros are flushed.
     reply(buffer, [buffer]);
+    waiting = undefined;
+    if (zeros > 0) file.note(end, zeroBytes(zeros));
   } catch (error) {
-    refuse(id, error);
-    return;
-  }
-  // Nobody waits for them: the page makes its next write meanwhile, and they are flushed with that.
-  if (zeros > 0) writeZeros(fileOf(file), end, zeros);
-}
-
-function writeZeros(file: OpfsFile, at: number, count: number): void {
-  try {
-    file.note(at, zeroBytes(count));
-  } catch (error) {
-    refuse(undefined, error);
+    refuse(waiting, error);
   }
 }
 

@@ -117,7 +117,7 @@ export class WalWriter {
     bytes[at] = 8;
     bytes[at + 1] = type;
     bytes[at + 2] = 16;
-    at = putVarint32(bytes, at + 3, this.crc);
+    at = putVarint(bytes, at + 3, this.crc);
     if (size >= 0) {
       bytes[at] = 26;
       at = putVarint(bytes, at + 1, size);
@@ -137,23 +137,11 @@ export class WalWriter {
   }
 }
 
-/** Writes the varint of an unsigned 32-bit integer; returns where it ends. Whole numbers of 32 bits spare the divisions. */
-function putVarint32(bytes: Uint8Array, at: number, value: number): number {
-  let rest = value | 0;
-  let end = at;
-  while (rest >>> 0 > 0x7f) {
-    bytes[end++] = (rest & 0x7f) | 0x80;
-    rest >>>= 7;
-  }
-  bytes[end++] = rest;
-  return end;
-}
-
 /** Writes a varint; returns where it ends. */
 function putVarint(bytes: Uint8Array, at: number, value: number): number {
   let rest = value;
   let end = at;
-  while (rest > 0x7fffffff) {
+  while (rest > 0xffffffff) {
     bytes[end++] = (rest % 128) | 0x80;
     rest = Math.floor(rest / 128);
   }

@@ -4,14 +4,9 @@
  *
  * Both take turns. Of every figure the median counts, and all of it is as the page sees it.
  */
-import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { chromium } from "playwright";
-import { launchOptions } from "../../.ci/chromium.mjs";
-import { serveSite } from "../torture/browser.mjs";
+import { startDemo } from "../e2e/demo-server.mjs";
+import { inProfile } from "../torture/site.mjs";
+import { median } from "./measure.mjs";
 import { begin, printReport } from "./report.mjs";
 
 /** @typedef {import("playwright").Page} Page @typedef {import("playwright").BrowserContext} Context */
@@ -23,18 +18,6 @@ const loadMs = 1000;
 const newcomers = 7;
 const patient = { timeout: 60_000 };
 const html = `<!doctype html><title>bare</title><script type="module" src="/tests/bench/browser-bare.mjs"></script>`;
-
-/** The demo's server. @returns {Promise<{ url: string, stop(): void }>} */
-async function startDemo() {
-  const child = spawn(process.execPath, ["demo/start.mjs", "--port", "0"], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  for await (const line of createInterface({ input: child.stdout })) {
-    const [url] = /http:\/\/localhost:\d+\//.exec(line) ?? [];
-    if (url !== undefined) return { url, stop: () => child.kill() };
-  }
-  throw new Error("demo/start.mjs ended before it printed its URL");
-}
 
 /** @param {Context} context @param {string} url */
 async function open(context, url) {
@@ -136,11 +119,6 @@ async function newcomer(context, url, seen) {
   return took;
 }
 
-/** @param {readonly number[]} values */
-function median(values) {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
-}
-
 /** @param {Context} context @param {string} demoUrl @param {string} bareUrl */
 async function measure(context, demoUrl, bareUrl) {
   begin("opening tabs");
@@ -186,12 +164,9 @@ async function measure(context, demoUrl, bareUrl) {
   return seen;
 }
 
-const profile = mkdtempSync(join(tmpdir(), "logboom-bench-"));
-const site = await serveSite(html);
 const demo = await startDemo();
-const context = await chromium.launchPersistentContext(profile, launchOptions());
 try {
-  const seen = await measure(context, demo.url, site.url);
+  const seen = await inProfile(html, (context, url) => measure(context, demo.url, url));
   printReport("browser", "bare", [
     {
       name: "a command in the leader's tab, p50",
@@ -219,8 +194,5 @@ try {
     },
   ]);
 } finally {
-  await context.close();
-  demo.stop();
-  site.close();
-  rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+  await demo.stop();
 }

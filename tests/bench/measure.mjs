@@ -10,6 +10,11 @@ const roundMs = 100;
 const rounds = 24;
 const warmUpRounds = 4;
 
+/** @param {readonly number[]} values */
+export function median(values) {
+  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+}
+
 /**
  * Calls of each candidate per second.
  * @param {(() => void)[]} candidates

@@ -16,6 +16,7 @@ import { openFileStore } from "../../dist/storage/file.js";
 import { openMemoryStore } from "../../dist/storage/memory.js";
 import { createDirectNetwork } from "./direct-network.mjs";
 import { createCounter, leaderOf, load } from "./load.mjs";
+import { median } from "./measure.mjs";
 import { begin, printReport } from "./report.mjs";
 
 const loadMs = 4000;
@@ -62,11 +63,6 @@ async function flushes() {
   }
   await file.close();
   return times;
-}
-
-/** @param {number[]} values */
-function median(values) {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
 
 /** @param {string} name @param {(id: number) => Promise<import("../../dist/storage/storage.js").OpenedStore>} openStore */

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BrowserContext, chromium, expect, type Page, test } from "@playwright/test";
 import { launchOptions } from "../../.ci/chromium.mjs";
-import { startDemo } from "./demo-server.js";
+import { startDemo } from "./demo-server.mjs";
 import { addCard, agree, haveVoters, leaderOf, openTabs, patient, showCard } from "./tabs.js";
 
 /** Three tabs share a board over BroadcastChannel, and survive the loss of the leader. */

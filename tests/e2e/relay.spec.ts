@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { expect, type Page, test } from "@playwright/test";
 import { WebSocket } from "ws";
-import { startDemo } from "./demo-server.js";
+import { startDemo } from "./demo-server.mjs";
 import {
   addCard,
   agree,

@@ -5,19 +5,15 @@
  * wipe is counted, an old identity without its entries is a loss.
  */
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:http";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { extname, join } from "node:path";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
-import { WebSocketServer } from "ws";
 import { launchArgs, launchOptions } from "../../.ci/chromium.mjs";
 import { chance, createJudge, hear, newLife } from "./judge.mjs";
+import { importMap, serveSite } from "./site.mjs";
 import { kill, victim } from "./victims.mjs";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
-const types = { ".js": "text/javascript", ".mjs": "text/javascript" };
 /** A browser that did not get so far is killed and counted as a round without acknowledgements. */
 const readyWithinMs = 30_000;
 
@@ -44,61 +40,13 @@ export async function run({ rounds = "10", seed = "1", backend = "indexeddb" }) 
   return result;
 }
 
-/** @typedef {{ url: string, listen(hear: (line: string) => void): void, close(): void }} Site */
-
-/** @param {string} html @returns {Promise<Site>} */
-export async function serveSite(html) {
-  /** @type {(line: string) => void} */
-  let listener = () => {};
-  const server = createServer((request, response) => {
-    const path = new URL(request.url ?? "/", "http://localhost").pathname;
-    if (path === "/") {
-      response.setHeader("content-type", "text/html");
-      response.end(html);
-      return;
-    }
-    try {
-      const file = join(root, path);
-      if (!file.startsWith(root)) throw new Error("outside");
-      response.setHeader(
-        "content-type",
-        types[/** @type {".js"} */ (extname(file))] ?? "text/plain",
-      );
-      response.end(readFileSync(file));
-    } catch {
-      response.statusCode = 404;
-      response.end();
-    }
-  });
-  const sockets = new WebSocketServer({ server });
-  sockets.on("connection", (socket) => {
-    socket.on("message", (data) => {
-      for (const line of String(data).split("\n")) listener(line);
-    });
-  });
-  await new Promise((resolve) => server.listen(0, "localhost", () => resolve(undefined)));
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return {
-    url: `http://localhost:${address.port}/`,
-    listen: (hearing) => {
-      listener = hearing;
-    },
-    close() {
-      sockets.close();
-      server.close();
-      server.closeAllConnections();
-    },
-  };
-}
-
 /** @param {string} backend */
 function page(backend) {
   const open =
     backend === "opfs"
       ? `import { openOpfsStore } from "/dist/storage/opfs.js"; const open = () => openOpfsStore({ name: "torture", segmentBytes: 100_000, trailingEntries: 50 });`
       : `import { openIndexedDbStore } from "/dist/storage/indexeddb.js"; const open = () => openIndexedDbStore({ name: "torture" });`;
-  return `<!doctype html><script type="importmap">{"imports":{"idb":"/node_modules/idb/build/index.js"}}</script>
+  return `<!doctype html>${importMap}
 <script type="module">
 ${open}
 import { writeUntilKilled } from "/tests/torture/writer.mjs";
@@ -110,7 +58,7 @@ catch (error) { say("error " + error); }
 </script>`;
 }
 
-/** @param {Site} site @param {string} profile @param {number} round @param {number} ms */
+/** @param {import("./site.mjs").Site} site @param {string} profile @param {number} round @param {number} ms */
 async function oneLife(site, profile, round, ms) {
   const life = newLife();
   const { executablePath } = launchOptions();

@@ -1,22 +1,21 @@
 /**
- * A demo server of a story's own, which it can stop: page and relay on one origin, as `npm start` serves them.
+ * A demo server of a story's or a benchmark's own, which it can stop: page and relay on one origin, as `npm start` serves them.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const script = fileURLToPath(new URL("../../demo/start.mjs", import.meta.url));
 
-export interface DemoServer {
-  /** With a slash at its end. */
-  readonly url: string;
-  readonly port: number;
-  stop(): Promise<void>;
-}
+/** @typedef {{ readonly url: string, readonly port: number, stop(): Promise<void> }} DemoServer  its URL has a slash at its end */
 
-/** @param port 0 is any free one  @param wrapper a program to run it in, with its arguments */
-export async function startDemo(port = 0, wrapper: readonly string[] = []): Promise<DemoServer> {
+/**
+ * @param {number} [port]  0 is any free one
+ * @param {readonly string[]} [wrapper]  a program to run it in, with its arguments
+ * @returns {Promise<DemoServer>}
+ */
+export async function startDemo(port = 0, wrapper = []) {
   const [program = process.execPath, ...args] = [
     ...wrapper,
     process.execPath,
@@ -25,7 +24,7 @@ export async function startDemo(port = 0, wrapper: readonly string[] = []): Prom
     String(port),
   ];
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
-  const url = await urlFrom(child);
+  const url = await urlFrom(child.stdout);
   return {
     url,
     port: Number(new URL(url).port),
@@ -38,9 +37,9 @@ export async function startDemo(port = 0, wrapper: readonly string[] = []): Prom
   };
 }
 
-async function urlFrom(child: ChildProcess): Promise<string> {
-  if (child.stdout === null) throw new Error("the demo's output is not piped");
-  for await (const line of createInterface(child.stdout)) {
+/** @param {import("node:stream").Readable} output */
+async function urlFrom(output) {
+  for await (const line of createInterface(output)) {
     const url = /http:\/\/localhost:\d+\//.exec(line)?.[0];
     if (url !== undefined) return url;
   }
