@@ -80,6 +80,15 @@ describe("the format of the log file", () => {
     expect(hex(writer.take())).toBe(hex(bytesOf(golden)));
   });
 
+  test.each(goldens)("and so behind longer records: %s", (_name, golden, write, before) => {
+    const writer = new WalWriter(0);
+    writer.metadata(new Uint8Array(500).fill(0xff));
+    writer.take();
+    writer.crc = before;
+    write(writer);
+    expect(hex(writer.take())).toBe(hex(bytesOf(golden)));
+  });
+
   test.each(goldens)("read as etcd does: %s", (_name, golden, write, before) => {
     const bytes = bytesOf(golden);
     for (const start of [0, before]) {
